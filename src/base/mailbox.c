@@ -1,0 +1,122 @@
+/*
+ * mailbox: see mailbox.h.
+ *
+ * All that threads share is one word, the top of a stack of letters, whose
+ * bottom says how the reader was left:
+ *
+ *     NULL      no letter, and the reader may sleep: who posts must wake it
+ *     TOLD      no letter, and the reader will look again by itself
+ *     a letter  ... -> NULL or TOLD: the reader will look, or is being woken
+ *
+ * A writer pushes with one compare-and-swap; only the one that replaced NULL
+ * wakes. The reader takes the whole stack with one exchange against TOLD and
+ * turns it round. It leaves by swapping TOLD for NULL, which fails exactly when
+ * a letter came in between, so a letter either finds TOLD and is looked for, or
+ * finds NULL and wakes: there is no third case to lose a wake-up in. The order
+ * of the pushes is the order of opening. Nobody but the reader dereferences a
+ * letter that is in the stack, so a reused address (ABA) does no harm.
+ */
+#include "config.h"
+
+#include "base/mailbox.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#define CACHE_LINE 64
+
+struct mailbox {
+	_Alignas(CACHE_LINE) _Atomic(struct letter *) top;
+	_Alignas(CACHE_LINE) struct letter *taken; /* the reader's: out of the stack, in posting order */
+	void (*wake)(void *wake_arg);
+	void *wake_arg, *reader;
+};
+
+static struct letter told;
+#define TOLD (&told)
+
+struct mailbox *mailbox_new(void (*wake)(void *wake_arg), void *wake_arg, void *reader)
+{
+	void *memory;
+	struct mailbox *m;
+
+	if (posix_memalign(&memory, CACHE_LINE, sizeof(*m)))
+		return NULL;
+	m = memory;
+	atomic_init(&m->top, NULL);
+	m->taken = NULL;
+	m->wake = wake;
+	m->wake_arg = wake_arg;
+	m->reader = reader;
+	return m;
+}
+
+void mailbox_post(struct mailbox *m, struct letter *letter)
+{
+	struct letter *top = atomic_load_explicit(&m->top, memory_order_relaxed);
+
+	do
+		letter->next = top;
+	while (!atomic_compare_exchange_weak_explicit(&m->top, &top, letter, memory_order_acq_rel,
+						      memory_order_relaxed));
+	/* the letter is the reader's now; TOP is what it replaced */
+	if (!top)
+		m->wake(m->wake_arg);
+}
+
+/* Takes the stack when none is taken yet. Whether there is a letter to open. */
+static bool take(struct mailbox *m)
+{
+	struct letter *l, *next;
+
+	if (m->taken)
+		return true;
+	for (l = atomic_exchange_explicit(&m->top, TOLD, memory_order_acq_rel); l && l != TOLD; l = next) {
+		next = l->next;
+		l->next = m->taken;
+		m->taken = l;
+	}
+	return m->taken;
+}
+
+static void open_one(struct mailbox *m)
+{
+	struct letter *l = m->taken;
+
+	m->taken = l->next;
+	l->open(l, m->reader);
+}
+
+/* Whether the reader may sleep: there is no letter, and the next one will wake it. */
+static bool may_sleep(struct mailbox *m)
+{
+	struct letter *top = TOLD;
+
+	return !m->taken && (atomic_compare_exchange_strong_explicit(&m->top, &top, NULL, memory_order_acq_rel,
+								     memory_order_relaxed) || !top);
+}
+
+size_t mailbox_open(struct mailbox *m, size_t max)
+{
+	size_t opened = 0;
+
+	for (; opened < max && take(m); opened++)
+		open_one(m);
+	if (!may_sleep(m))
+		m->wake(m->wake_arg);
+	return opened;
+}
+
+void mailbox_free(struct mailbox *m)
+{
+	if (!m)
+		return;
+	while (take(m))
+		open_one(m);
+	free(m);
+}
+
+void mailbox_set_reader(struct mailbox *m, void *reader)
+{
+	m->reader = reader;
+}

@@ -1,0 +1,330 @@
+#include "config.h"
+
+#include "chat/hub.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "chat/room.h"
+#include "chat/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct hub {
+	struct hub_opts opts;
+	struct room_opts room_opts;
+	struct strmap *rooms;    /* struct room: those that are at home here */
+	struct strmap *branches; /* struct branch: those with members here */
+	uint64_t last_id;
+	bool hushed;
+};
+
+/* A room as this worker sees it: its members here. */
+struct branch {
+	struct payload *name;
+	struct audience *audience;
+	unsigned home;   /* the worker that gives the order */
+	size_t members;  /* with those whose answer is on its way */
+};
+
+uint64_t hub_next_id(struct hub *h) { return ((uint64_t)(h->opts.self + 1) << 48) | ++h->last_id; }
+struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
+const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
+
+/* ---- letters to a room's home ---- */
+
+struct home_letter {
+	struct letter letter;
+	struct payload *room;
+	struct payload *text; /* body, line, or NULL */
+	uint64_t sender;
+	unsigned worker;
+};
+
+static void post_home(struct hub *h, const struct branch *b, void (*open)(struct letter *, void *),
+		      struct payload *text, uint64_t sender)
+{
+	struct home_letter *l = malloc(sizeof(*l));
+
+	if (l == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory for a letter", "worker=%u", b->home);
+		return;
+	}
+	*l = (struct home_letter){ { NULL, open }, payload_ref(b->name), payload_ref(text), sender, h->opts.self };
+	mailbox_post(h->opts.mailboxes[b->home], &l->letter);
+}
+
+static void home_letter_free(struct home_letter *l)
+{
+	payload_unref(l->room);
+	payload_unref(l->text);
+	free(l);
+}
+
+static struct room *room_of(struct hub *h, const struct home_letter *l)
+{
+	return strmap_get(h->rooms, l->room->data, l->room->len);
+}
+
+static void open_leave(struct letter *letter, void *reader)
+{
+	struct home_letter *l = (struct home_letter *)letter;
+	struct hub *h = reader;
+	struct room *r = room_of(h, l);
+
+	if (r)
+		room_leave(r, l->worker, h->hushed ? NULL : l->text);
+	home_letter_free(l);
+}
+
+static void open_say(struct letter *letter, void *reader)
+{
+	struct home_letter *l = (struct home_letter *)letter;
+	struct room *r = room_of(reader, l);
+
+	if (r)
+		room_say(r, l->text, l->sender);
+	home_letter_free(l);
+}
+
+static void open_relay(struct letter *letter, void *reader)
+{
+	struct home_letter *l = (struct home_letter *)letter;
+	struct room *r = room_of(reader, l);
+
+	if (r)
+		room_relay(r, l->text);
+	home_letter_free(l);
+}
+
+static void drop_room(struct hub *h, struct room *r)
+{
+	strmap_del(h->rooms, room_name(r)->data, room_name(r)->len);
+	room_free(r);
+	shared_count_give(h->opts.rooms);
+}
+
+/* The room that is empty longest gives way to a new one. Whether one did. */
+static bool make_place(struct hub *h)
+{
+	struct room *r, *oldest = NULL;
+
+	for (size_t pos = 0; (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;)
+		if (room_is_empty(r) && (oldest == NULL || room_empty_since(r) < room_empty_since(oldest)))
+			oldest = r;
+	if (oldest)
+		drop_room(h, oldest);
+	return oldest != NULL;
+}
+
+static struct room *new_room(struct hub *h, struct payload *name)
+{
+	struct room *r;
+
+	if (!shared_count_take(h->opts.rooms, h->opts.max_rooms) &&
+	    !(make_place(h) && shared_count_take(h->opts.rooms, h->opts.max_rooms)))
+		return NULL;
+	r = room_new(&h->room_opts, name);
+	if (r && strmap_put(h->rooms, name->data, name->len, r) == 0)
+		return r;
+	room_free(r);
+	shared_count_give(h->opts.rooms);
+	return NULL;
+}
+
+static void open_join(struct letter *letter, void *reader)
+{
+	struct join_letter *l = (struct join_letter *)letter;
+	struct hub *h = reader;
+	struct room *r = strmap_get(h->rooms, l->room->data, l->room->len);
+
+	if (r == NULL)
+		r = new_room(h, l->room);
+	if (r) {
+		room_join(r, l);
+		return;
+	}
+	l->letter.open = h->room_opts.answer;
+	mailbox_post(h->opts.mailboxes[l->worker], letter);
+}
+
+/* ---- letters from a room's home ---- */
+
+static struct branch *branch_of(struct hub *h, const struct payload *room)
+{
+	return strmap_get(h->branches, room->data, room->len);
+}
+
+static void open_publish(struct letter *letter, void *reader)
+{
+	struct publish_letter *l = (struct publish_letter *)letter;
+	struct branch *b = branch_of(reader, l->room);
+
+	if (b)
+		b->audience->ops->publish(b->audience, l->text, l->dialects);
+	payload_unref(l->room);
+	payload_unref(l->text);
+	free(l);
+}
+
+static void branch_release(struct hub *h, struct branch *b)
+{
+	if (--b->members > 0)
+		return;
+	strmap_del(h->branches, b->name->data, b->name->len);
+	b->audience->ops->free(b->audience);
+	payload_unref(b->name);
+	free(b);
+}
+
+static void membership_end(struct hub *h, struct membership *m)
+{
+	branch_release(h, m->branch);
+	free(m);
+}
+
+/* The home's answer to a join; whether the session is still there is for us to say. */
+static void open_answer(struct letter *letter, void *reader)
+{
+	struct join_letter *l = (struct join_letter *)letter;
+	struct membership *m = l->member;
+	struct branch *b = m->branch;
+	struct hub *h = reader;
+	bool in = l->joined;
+
+	if (m->session && in && b->audience->ops->add(b->audience, &m->seat, session_sink(m->session)) < 0) {
+		post_home(h, b, open_leave, NULL, 0);
+		in = false;
+	} else if (in && m->session == NULL) {
+		post_home(h, b, open_leave, m->parting, 0);
+	}
+	if (m->session == NULL) {
+		payload_unref(m->parting);
+		membership_end(h, m);
+	} else {
+		m->joined = in;
+		session_joined(m->session, m, in, l->past, l->n_past);
+	}
+	join_letter_free(l);
+}
+
+/* ---- what sessions ask for ---- */
+
+static struct branch *branch_get(struct hub *h, struct payload *room)
+{
+	struct branch *b = branch_of(h, room);
+
+	if (b)
+		return b;
+	b = calloc(1, sizeof(*b));
+	if (b == NULL)
+		return NULL;
+	b->audience = h->opts.audience_new(h->opts.audience_arg);
+	if (b->audience == NULL || strmap_put(h->branches, room->data, room->len, b) < 0) {
+		if (b->audience)
+			b->audience->ops->free(b->audience);
+		free(b);
+		return NULL;
+	}
+	b->name = payload_ref(room);
+	b->home = (unsigned)(strmap_hash(room->data, room->len) % h->opts.n);
+	return b;
+}
+
+int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t history, struct payload *arrival)
+{
+	struct join_letter *l = calloc(1, sizeof(*l));
+	struct branch *b = l ? branch_get(h, room) : NULL;
+
+	if (b == NULL) {
+		free(l);
+		free(m);
+		return -1;
+	}
+	b->members++;
+	m->branch = b;
+	l->letter.open = open_join;
+	l->worker = h->opts.self;
+	l->room = payload_ref(room);
+	l->member = m;
+	l->arrival = h->hushed ? NULL : payload_ref(arrival);
+	l->history = history;
+	mailbox_post(h->opts.mailboxes[b->home], &l->letter);
+	return 0;
+}
+
+void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
+{
+	if (!m->joined) {
+		/* The answer will find nobody, and leave for us. */
+		m->session = NULL;
+		m->parting = payload_ref(parting);
+		return;
+	}
+	m->branch->audience->ops->remove(m->branch->audience, &m->seat);
+	post_home(h, m->branch, open_leave, parting, 0);
+	membership_end(h, m);
+}
+
+void hub_drop(struct hub *h, struct membership *m) { membership_end(h, m); }
+
+void hub_say(struct hub *h, const struct membership *m, struct payload *body, uint64_t sender)
+{
+	post_home(h, m->branch, open_say, body, sender);
+}
+
+void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
+{
+	post_home(h, m->branch, open_relay, text, 0);
+}
+
+/* ---- life ---- */
+
+struct hub *hub_new(const struct hub_opts *opts)
+{
+	struct hub *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return NULL;
+	h->opts = *opts;
+	h->room_opts = (struct room_opts){ &h->opts, open_answer, open_publish };
+	h->rooms = strmap_new();
+	h->branches = strmap_new();
+	if (h->rooms && h->branches)
+		return h;
+	hub_free(h);
+	return NULL;
+}
+
+void hub_free(struct hub *h)
+{
+	struct room *r;
+
+	if (h == NULL)
+		return;
+	for (size_t pos = 0; h->rooms && (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;) {
+		room_free(r);
+		shared_count_give(h->opts.rooms);
+	}
+	strmap_free(h->rooms);
+	strmap_free(h->branches);
+	free(h);
+}
+
+void hub_hush(struct hub *h) { h->hushed = true; }
+
+void hub_tick(struct hub *h)
+{
+	uint64_t now = clock_ms();
+	struct room *r, *over = NULL;
+
+	for (size_t pos = 0; (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;) {
+		room_tick(r);
+		if (room_is_empty(r) && now - room_empty_since(r) >= h->opts.room_keep)
+			over = r;
+	}
+	/* The map must not change in the walk: one a tick is enough, max_rooms makes its own place. */
+	if (over)
+		drop_room(h, over);
+}

@@ -1,0 +1,93 @@
+/*
+ * hub: one worker's part of all rooms: the homes it keeps, the members it has.
+ *
+ * A room has one home worker (by the hash of its name), whose hub owns the
+ * order: struct room. Every worker with members has a struct branch: the
+ * members' seats and the audience. The two speak by letters between the
+ * workers' mailboxes, also when they are the same worker, so there is one way
+ * for everything and one order:
+ *
+ *     branch --join, leave, say--> room --joined, publish--> every branch
+ *
+ * A letter names the room; who has no such room lets it fall. Everything here
+ * belongs to the hub's worker.
+ */
+#ifndef NATTER_CHAT_HUB_H
+#define NATTER_CHAT_HUB_H
+
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/payload.h"
+#include "base/shared.h"
+#include "base/strmap.h"
+#include "chat/audience.h"
+#include "chat/journal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hub_opts {
+	unsigned self, n;                 /* this worker, and how many there are */
+	struct mailbox *const *mailboxes; /* one a worker; their reader is the worker's hub */
+	struct journal *journal;
+	struct shared_map *names;         /* who has which name, in the whole server */
+	struct shared_count *rooms;       /* how many rooms have a home */
+	size_t max_rooms;
+	uint32_t room_keep;               /* ms that an empty room keeps its past */
+	uint32_t announce_max;            /* members above which joins and partings are summed up */
+	struct audience *(*audience_new)(void *arg); /* NULL: no memory */
+	void *audience_arg;
+};
+
+struct session;
+struct branch;
+
+/* A session's being in a room. */
+struct membership {
+	struct seat seat;
+	struct session *session;  /* NULL: it went while the answer was on its way */
+	struct branch *branch;
+	struct membership *next;  /* of the session */
+	struct payload *parting;  /* what to say when it went before the answer came */
+	bool joined;
+};
+
+struct hub *hub_new(const struct hub_opts *opts);
+
+/* No session may be left. Letters to this hub must not be opened any more. */
+void hub_free(struct hub *h);
+
+/* Once a second: sums of joins and partings go out, rooms that were empty for long are let go. */
+void hub_tick(struct hub *h);
+
+/* From now on nobody's coming and going is announced: all are leaving. */
+void hub_hush(struct hub *h);
+
+/* The next number that no other session of the server has; never 0. */
+uint64_t hub_next_id(struct hub *h);
+struct shared_map *hub_names(struct hub *h);
+
+/*
+ * Asks for a place in ROOM (ref'd) for M's session, with the last HISTORY
+ * messages. ARRIVAL: the line for all when it is there (ref'd; NULL: none). Answered, on this thread and later, by
+ * session_joined(); until then hub_leave() may be called as well. Takes M;
+ * -1: no memory, M is freed.
+ */
+int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t history, struct payload *arrival);
+
+/* Ends M, which is freed now or when its answer comes. PARTING (ref'd) is told to all others; NULL: nothing. */
+void hub_leave(struct hub *h, struct membership *m, struct payload *parting);
+
+/* Frees M, whose join was refused. */
+void hub_drop(struct hub *h, struct membership *m);
+
+/* A chat message, to be stored and given its place. BODY is ref'd. */
+void hub_say(struct hub *h, const struct membership *m, struct payload *body, uint64_t sender);
+
+/* TEXT (ref'd) for all in the room, as it is, not stored. */
+void hub_relay(struct hub *h, const struct membership *m, struct payload *text);
+
+/* The room's name. */
+const struct payload *hub_room_name(const struct membership *m);
+
+#endif

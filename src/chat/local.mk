@@ -1,0 +1,30 @@
+# libchat: rooms, names, sessions, journals. Stands on base; knows neither net nor wire.
+
+noinst_LIBRARIES += src/chat/libchat.a
+src_chat_libchat_a_SOURCES = \
+	src/chat/audience.h \
+	src/chat/commander.c \
+	src/chat/commander.h \
+	src/chat/hub.c \
+	src/chat/hub.h \
+	src/chat/journal.h \
+	src/chat/journal_memory.c \
+	src/chat/journal_memory.h \
+	src/chat/json_text.c \
+	src/chat/json_text.h \
+	src/chat/message.c \
+	src/chat/message.h \
+	src/chat/name.c \
+	src/chat/name.h \
+	src/chat/reply.c \
+	src/chat/reply.def \
+	src/chat/reply.h \
+	src/chat/room.c \
+	src/chat/room.h \
+	src/chat/session.c \
+	src/chat/session.h \
+	src/chat/sink.h
+
+CHAT = src/chat/libchat.a
+CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS)
+CHAT_ALL = $(CHAT) $(CHAT_LIBS)

@@ -1,0 +1,164 @@
+#include "config.h"
+
+#include "chat/message.h"
+
+#include "chat/json_text.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* What a look at the text shows before anything is allocated for it. */
+struct scan {
+	uint32_t depth, members;
+	bool minus_zero; /* an integer -0, which jansson would make 0 and JSON.parse does not */
+};
+
+/* Behind the string that begins before P. */
+static const char *skip_string(const char *p, const char *end)
+{
+	while (p < end && *p != '"')
+		p += *p == '\\' && p + 1 < end ? 2 : 1;
+	return p < end ? p + 1 : end;
+}
+
+static bool is_minus_zero(const char *p, const char *end)
+{
+	return end - p >= 2 && p[1] == '0' && (end - p == 2 || !(isdigit((unsigned char)p[2]) || strchr(".eE", p[2])));
+}
+
+/* Counts; what is no JSON is jansson's to say. */
+static struct scan scan(const char *p, size_t len)
+{
+	const char *end = p + len;
+	uint32_t depth = 0;
+	struct scan s = { 0 };
+
+	while (p < end) {
+		char c = *p++;
+
+		if (c == '"') {
+			p = skip_string(p, end);
+		} else if (c == '{' || c == '[') {
+			s.members++;
+			if (++depth > s.depth)
+				s.depth = depth;
+		} else if (c == '}' || c == ']') {
+			depth -= depth > 0;
+		} else if (c == ',') {
+			s.members++;
+		} else if (c == '-' && is_minus_zero(p - 1, end)) {
+			s.minus_zero = true;
+		}
+	}
+	return s;
+}
+
+/* Where and why, without the text that jansson quotes: it may hold half a character. */
+static enum reply explain(const json_error_t *e, char *detail, size_t size)
+{
+	const char *near = strstr(e->text, " near '");
+	int len = near ? (int)(near - e->text) : (int)strlen(e->text);
+
+	snprintf(detail, size, "line %d, column %d: %.*s", e->line, e->column, len, e->text);
+	return REPLY_bad_json;
+}
+
+static enum reply too_complex(const char *what, unsigned is, unsigned may_be, char *detail, size_t size)
+{
+	snprintf(detail, size, "%s: %u, at most %u", what, is, may_be);
+	return REPLY_too_complex;
+}
+
+enum reply message_decode(struct message *m, const char *text, size_t len, const struct message_limits *limits,
+			  char *detail, size_t size)
+{
+	struct scan s = scan(text, len);
+	json_error_t e;
+
+	m->object = NULL;
+	if (s.depth > limits->max_depth)
+		return too_complex("depth", s.depth, limits->max_depth, detail, size);
+	if (s.members > limits->max_members)
+		return too_complex("members", s.members, limits->max_members, detail, size);
+	m->object = json_loadb(text, len, JSON_ALLOW_NUL, &e);
+	if (m->object == NULL)
+		return explain(&e, detail, size);
+	if (s.minus_zero) { /* as JSON.parse: all numbers are doubles */
+		json_decref(m->object);
+		m->object = json_loadb(text, len, JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &e);
+		if (m->object == NULL)
+			return explain(&e, detail, size);
+	}
+	if (!json_is_object(m->object)) {
+		snprintf(detail, size, "it is an array");
+		message_clear(m);
+		return REPLY_bad_json;
+	}
+	return REPLY_COUNT;
+}
+
+void message_clear(struct message *m)
+{
+	json_decref(m->object);
+	m->object = NULL;
+}
+
+bool message_is_chat(const struct message *m) { return json_object_get(m->object, "message") != NULL; }
+const char *message_type(const struct message *m) { return json_string_value(json_object_get(m->object, "type")); }
+const char *message_name(const struct message *m) { return json_string_value(json_object_get(m->object, "name")); }
+
+int message_set_name(struct message *m, const char *name)
+{
+	return json_object_set_new(m->object, "name", json_string(name));
+}
+
+struct payload *message_encode(struct message *m, const char *default_type)
+{
+	static const char *const owned[] = { "room", "seq", "time", "user" };
+
+	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
+		json_object_del(m->object, owned[i]);
+	if (json_object_get(m->object, "type") == NULL &&
+	    json_object_set_new(m->object, "type", json_string(default_type)) < 0)
+		return NULL;
+	return json_text_open(m->object);
+}
+
+struct payload *message_stamp(const struct payload *body, const struct payload *room_json, uint64_t seq, int64_t time)
+{
+	char numbers[64];
+	size_t n = (size_t)snprintf(numbers, sizeof(numbers), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "}", seq, time);
+	static const char room[] = ",\"room\":";
+	size_t fixed = sizeof(room) - 1;
+	struct payload *p = payload_new(NULL, body->len + fixed + room_json->len + n);
+	char *to;
+
+	if (p == NULL)
+		return NULL;
+	to = p->data;
+	memcpy(to, body->data, body->len);
+	memcpy(to += body->len, room, fixed);
+	memcpy(to += fixed, room_json->data, room_json->len);
+	memcpy(to + room_json->len, numbers, n);
+	return p;
+}
+
+/* Sets a member that is there already. 0, or -1: no memory. */
+static int correct(json_t *object, const char *member, json_t *value)
+{
+	if (json_object_get(object, member))
+		return json_object_set_new(object, member, value);
+	json_decref(value);
+	return 0;
+}
+
+struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time)
+{
+	json_object_del(m->object, "seq");
+	json_object_del(m->object, "user");
+	if (correct(m->object, "room", json_string(room)) < 0 || correct(m->object, "time", json_integer(time)) < 0)
+		return NULL;
+	return json_text(m->object);
+}

@@ -1,0 +1,64 @@
+/*
+ * message: chat JSON from a client to a struct, and back to bytes.
+ *
+ * A message is decoded once, at the worker of who sent it, and encoded once.
+ * What goes to a journal and from there to the room is an open JSON object,
+ * `{"message":"hi","name":"ann"`, to which message_stamp() adds what is known
+ * only when the message has its place: `,"room":"lobby","seq":7,"time":…}`.
+ * All members keep the value that JSON.parse sees, but for those that the
+ * server owns.
+ */
+#ifndef NATTER_CHAT_MESSAGE_H
+#define NATTER_CHAT_MESSAGE_H
+
+#include "base/payload.h"
+#include "chat/reply.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct message_limits {
+	uint32_t max_depth;   /* of nesting; the message itself is 1 */
+	uint32_t max_members; /* members and elements in all */
+};
+
+struct message {
+	json_t *object;
+};
+
+/*
+ * Decodes TEXT, which is UTF-8. REPLY_COUNT: well, m->object is the caller's
+ * to clear; else the error, with words on where and why in DETAIL.
+ */
+enum reply message_decode(struct message *m, const char *text, size_t len, const struct message_limits *limits,
+			  char *detail, size_t size);
+void message_clear(struct message *m);
+
+/* Whether it is a chat message (it has a `message` member), which has a place in the room's order. */
+bool message_is_chat(const struct message *m);
+
+/* The string members; NULL: not there, or no string. */
+const char *message_type(const struct message *m);
+const char *message_name(const struct message *m);
+
+/* Sets the name, which is UTF-8. 0, or -1: no memory. */
+int message_set_name(struct message *m, const char *name);
+
+/*
+ * A chat message as an open object: `type` is set to DEFAULT_TYPE where there
+ * is none, and what message_stamp() will add is taken out. NULL: no memory.
+ */
+struct payload *message_encode(struct message *m, const char *default_type);
+
+/* The whole text of a chat message in its place. ROOM_JSON is the room's name as JSON, with quotes. */
+struct payload *message_stamp(const struct payload *body, const struct payload *room_json, uint64_t seq, int64_t time);
+
+/*
+ * Any other object as it is, except that members that the server owns do not
+ * lie: `room` and `time`, where they are there, are set, `seq` and `user` taken out.
+ */
+struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * reply: what the server says to one client or a room of its own accord.
+ *
+ * Error replies come from the table reply.def.
+ */
+#ifndef NATTER_CHAT_REPLY_H
+#define NATTER_CHAT_REPLY_H
+
+#include "base/payload.h"
+#include "chat/sink.h"
+
+enum reply {
+#define REPLY(id, text) REPLY_##id,
+#include "chat/reply.def"
+#undef REPLY
+	REPLY_COUNT
+};
+
+/* The row's id, as sent. */
+const char *reply_code(enum reply r);
+const char *reply_text(enum reply r);
+
+/* Sends an error; DETAIL (any text, cut where it is not UTF-8) or NULL is set behind the row's text. */
+void reply_error(struct sink *to, enum reply r, const char *detail);
+
+/* {"type":"system","message":TEXT}; NULL: no memory, or TEXT is not UTF-8. The caller owns it. */
+struct payload *reply_system(const char *text);
+
+#endif

@@ -1,0 +1,286 @@
+#include "config.h"
+
+#include "chat/room.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stats.h"
+#include "chat/json_text.h"
+#include "chat/message.h"
+#include "chat/reply.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A page of the past that went stale while it was read is asked for again so often. */
+#define READ_TRIES 8
+
+struct room {
+	const struct room_opts *opts;
+	struct payload *name, *name_json;
+	struct journal_room *journal;
+	bool ready;                       /* the journal has said where the room stands */
+	char epoch[JOURNAL_EPOCH_MAX];
+	uint64_t seq;                     /* last one delivered */
+	struct join_letter *waiting, **waiting_tail; /* for `ready` */
+	size_t reading;                   /* joins whose history is being read */
+	uint32_t came, went;              /* not told yet */
+	uint32_t members;
+	uint64_t empty_since;
+	uint32_t by_worker[];
+};
+
+const struct payload *room_name(const struct room *r) { return r->name; }
+bool room_is_empty(const struct room *r) { return r->members == 0 && r->waiting == NULL && r->reading == 0; }
+uint64_t room_empty_since(const struct room *r) { return r->empty_since; }
+
+static const struct journal_ops *journal_of(const struct room *r) { return r->opts->hub->journal->ops; }
+
+void join_letter_free(struct join_letter *l)
+{
+	for (size_t i = 0; i < l->n_past; i++)
+		payload_unref(l->past[i]);
+	free(l->past);
+	payload_unref(l->room);
+	payload_unref(l->arrival);
+	free(l);
+}
+
+/* ---- to the branches ---- */
+
+static void publish(struct room *r, struct payload *text, unsigned dialects)
+{
+	const struct hub_opts *hub = r->opts->hub;
+
+	for (unsigned w = 0; w < hub->n; w++) {
+		struct publish_letter *l;
+
+		if (r->by_worker[w] == 0)
+			continue;
+		l = malloc(sizeof(*l));
+		if (l == NULL) {
+			log_limited(LOG_LEVEL_ERROR, "no memory to publish", "worker=%u", w);
+			continue;
+		}
+		*l = (struct publish_letter){ { NULL, r->opts->publish }, payload_ref(r->name), payload_ref(text),
+					      dialects };
+		mailbox_post(hub->mailboxes[w], &l->letter);
+	}
+	stats_add(STAT_published, 1);
+}
+
+static void publish_line(struct room *r, const char *line)
+{
+	struct payload *p = reply_system(line);
+
+	if (p)
+		publish(r, p, DIALECT_ALL);
+	payload_unref(p);
+}
+
+/* In a large room one line for each that comes would be members² lines: they are summed up. */
+static void announce(struct room *r, struct payload *line, uint32_t *sum)
+{
+	if (line == NULL || r->members == 0)
+		return;
+	if (r->members > r->opts->hub->announce_max)
+		++*sum;
+	else
+		publish(r, line, DIALECT_ALL);
+}
+
+void room_tick(struct room *r)
+{
+	char line[96];
+
+	if (r->came && r->went)
+		snprintf(line, sizeof(line), "%u connected, %u disconnected", r->came, r->went);
+	else if (r->came || r->went)
+		snprintf(line, sizeof(line), "%u %s", r->came + r->went, r->came ? "connected" : "disconnected");
+	else
+		return;
+	r->came = r->went = 0;
+	if (r->members)
+		publish_line(r, line);
+}
+
+/* ---- joining and leaving ---- */
+
+static void answer(struct room *r, struct join_letter *l)
+{
+	uint32_t *members = &r->by_worker[l->worker];
+	struct payload *arrival = l->arrival;
+	unsigned worker = l->worker;
+
+	l->arrival = NULL;
+	l->joined = true;
+	l->seq = r->seq;
+	memcpy(l->epoch, r->epoch, sizeof(l->epoch));
+	++*members;
+	r->members++;
+	l->letter.open = r->opts->answer;
+	mailbox_post(r->opts->hub->mailboxes[worker], &l->letter);
+	announce(r, arrival, &r->came);
+	payload_unref(arrival);
+}
+
+static void read_past(struct room *r, struct join_letter *l)
+{
+	l->seq = r->seq;
+	l->tries++;
+	journal_of(r)->read_before(r->journal, 0, l->history, l);
+}
+
+static void admit(struct room *r, struct join_letter *l)
+{
+	if (l->history == 0) {
+		answer(r, l);
+		return;
+	}
+	r->reading++;
+	read_past(r, l);
+}
+
+void room_join(struct room *r, struct join_letter *l)
+{
+	if (r->ready) {
+		admit(r, l);
+		return;
+	}
+	l->next = NULL;
+	*r->waiting_tail = l;
+	r->waiting_tail = &l->next;
+}
+
+void room_leave(struct room *r, unsigned worker, struct payload *parting)
+{
+	r->by_worker[worker]--;
+	if (--r->members == 0)
+		r->empty_since = clock_ms();
+	announce(r, parting, &r->went);
+}
+
+/* ---- the order ---- */
+
+void room_say(struct room *r, struct payload *body, uint64_t sender)
+{
+	journal_of(r)->append(r->journal, body, sender, NULL);
+}
+
+void room_relay(struct room *r, struct payload *text) { publish(r, text, DIALECT_ALL); }
+
+static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+	struct join_letter *l = r->waiting, *next;
+
+	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
+	r->seq = seq;
+	r->ready = true;
+	r->waiting = NULL;
+	r->waiting_tail = &r->waiting;
+	for (; l; l = next) {
+		next = l->next;
+		admit(r, l);
+	}
+}
+
+static void on_message(void *home, const struct journal_message *m)
+{
+	struct room *r = home;
+	struct payload *text = message_stamp(m->body, r->name_json, m->seq, m->time);
+
+	r->seq = m->seq;
+	stats_add(STAT_stored, 1);
+	if (text)
+		publish(r, text, DIALECT_ALL);
+	else
+		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%llu", (unsigned long long)m->seq);
+	payload_unref(text);
+}
+
+static void on_refused(void *home, void *tag, enum journal_status why)
+{
+	(void)home;
+	(void)tag;
+	log_limited(LOG_LEVEL_ERROR, "a message was not stored", "status=%d", (int)why);
+}
+
+/* The past that a newcomer asked for. */
+static void on_page(void *home, void *tag, enum journal_status status, const struct journal_message *m, size_t n,
+		    bool more)
+{
+	struct room *r = home;
+	struct join_letter *l = tag;
+
+	(void)more;
+	if (status == JOURNAL_OK && r->seq > l->seq && (n == 0 || m[n - 1].seq < r->seq) && l->tries < READ_TRIES) {
+		read_past(r, l); /* something was delivered since: the newcomer would miss it */
+		return;
+	}
+	r->reading--;
+	/* What has its place but was not delivered yet comes live. */
+	while (n && m[n - 1].seq > r->seq)
+		n--;
+	l->past = n ? calloc(n, sizeof(*l->past)) : NULL;
+	for (size_t i = 0; l->past && i < n; i++) {
+		l->past[i] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
+		if (l->past[i] == NULL)
+			break;
+		l->n_past++;
+	}
+	answer(r, l);
+}
+
+static const struct journal_listener listener = { on_subscribed, on_message, on_refused, on_page };
+
+/* ---- life ---- */
+
+struct room *room_new(const struct room_opts *opts, struct payload *name)
+{
+	const struct hub_opts *hub = opts->hub;
+	struct room *r = calloc(1, sizeof(*r) + hub->n * sizeof(r->by_worker[0]));
+	json_t *json = json_stringn(name->data, name->len);
+
+	if (r == NULL || json == NULL)
+		goto fail;
+	r->opts = opts;
+	r->name = payload_ref(name);
+	r->name_json = json_text(json);
+	r->waiting_tail = &r->waiting;
+	r->empty_since = clock_ms();
+	if (r->name_json == NULL)
+		goto fail;
+	r->journal = hub->journal->ops->subscribe(hub->journal, name, hub->mailboxes[hub->self], &listener, r);
+	if (r->journal == NULL)
+		goto fail;
+	json_decref(json);
+	stats_add(STAT_rooms, 1);
+	return r;
+fail:
+	json_decref(json);
+	if (r) {
+		payload_unref(r->name);
+		payload_unref(r->name_json);
+	}
+	free(r);
+	return NULL;
+}
+
+void room_free(struct room *r)
+{
+	struct join_letter *next;
+
+	if (r == NULL)
+		return;
+	journal_of(r)->unsubscribe(r->journal);
+	for (struct join_letter *l = r->waiting; l; l = next) {
+		next = l->next;
+		join_letter_free(l);
+	}
+	payload_unref(r->name);
+	payload_unref(r->name_json);
+	free(r);
+	stats_add(STAT_rooms, -1);
+}

@@ -1,0 +1,61 @@
+/*
+ * session: one seat at the chat: who it is, where it is, what it may do.
+ *
+ * A session takes the texts that its client sends, keeps to the limits, and
+ * speaks to the client through its sink. This is the plain dialect: the client
+ * is in one room, everything it sends goes there, no type is a command.
+ *
+ * Belongs to its worker. Whoever holds the connection frees it; until then the
+ * sink must stay valid.
+ */
+#ifndef NATTER_CHAT_SESSION_H
+#define NATTER_CHAT_SESSION_H
+
+#include "base/bucket.h"
+#include "base/payload.h"
+#include "chat/hub.h"
+#include "chat/message.h"
+#include "chat/sink.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum announce { ANNOUNCE_ADDRESS, ANNOUNCE_NAME, ANNOUNCE_OFF };
+
+/* What an endpoint's sessions have in common; must outlive them. */
+struct session_policy {
+	struct message_limits limits;
+	struct bucket_limit rate;        /* of messages */
+	uint32_t flood_time;             /* ms without a break of being paused, then close */
+	uint32_t history_max;            /* what may be asked for at joining */
+	enum announce announce;
+	const char *default_type;
+	const char *const *reserved_types;
+	size_t n_reserved_types;
+};
+
+struct session;
+
+/* ADDRESS (copied) is what others may be told. NULL: no memory. */
+struct session *session_new(struct hub *hub, const struct session_policy *policy, struct sink *sink,
+			    const char *address);
+
+/* Leaves its rooms, lets its name go. NULL is fine. */
+void session_free(struct session *s);
+
+/* Asks for a name; the client is told when it cannot have it. */
+void session_ask_name(struct session *s, const char *name, size_t len);
+
+/* Enters ROOM (ref'd), with the last HISTORY messages first. */
+void session_enter(struct session *s, struct payload *room, uint32_t history);
+
+/* A text message from the client. */
+void session_text(struct session *s, const char *text, size_t len);
+
+struct sink *session_sink(const struct session *s);
+
+/* The hub's answer to a join, with N whole texts of the past. Takes M when it was refused. */
+void session_joined(struct session *s, struct membership *m, bool joined, struct payload *const *past, size_t n);
+
+#endif

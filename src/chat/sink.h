@@ -1,0 +1,30 @@
+/*
+ * sink: how the chat speaks to one seat: one client's connection.
+ *
+ * chat owns the type, whoever holds the connection implements it. All calls
+ * come on the session's worker, and none of them calls back.
+ */
+#ifndef NATTER_CHAT_SINK_H
+#define NATTER_CHAT_SINK_H
+
+#include "base/close.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct sink;
+
+struct sink_ops {
+	/* One text message, to this client alone. */
+	void (*send)(struct sink *s, const char *text, size_t len);
+	/* The connection is to end; the session is freed by its owner some time later. */
+	void (*close)(struct sink *s, enum close_reason reason);
+	/* No messages of this client for MS milliseconds; they wait. */
+	void (*pause)(struct sink *s, uint32_t ms);
+};
+
+struct sink {
+	const struct sink_ops *ops;
+};
+
+#endif

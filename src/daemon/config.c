@@ -1,0 +1,637 @@
+#include "config.h"
+
+#include "daemon/config.h"
+
+#include <arpa/inet.h>
+#include <confuse.h>
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+/* ---- the table ---- */
+
+enum kind { BOOL, INT, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, ANNOUNCE, HANDLER };
+
+struct row {
+	enum kind kind;
+	const char *name, *def, *min, *max;
+	size_t offset; /* of the member */
+};
+
+#define ROW(type, kind, name, def, min, max) { kind, #name, def, min, max, offsetof(struct type, name) },
+
+static const struct row global_rows[] = {
+#define GLOBAL(kind, name, def, min, max, when, help) ROW(config, kind, name, def, min, max)
+#include "daemon/config.def"
+};
+static const struct row listener_rows[] = {
+#define LISTENER(kind, name, def, min, max, when, help) ROW(config_listener, kind, name, def, min, max)
+#include "daemon/config.def"
+};
+static const struct row endpoint_rows[] = {
+#define ENDPOINT(kind, name, def, min, max, when, help) ROW(config_endpoint, kind, name, def, min, max)
+#include "daemon/config.def"
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define N_GLOBAL COUNT(global_rows)
+#define N_LISTENER COUNT(listener_rows)
+#define N_ENDPOINT COUNT(endpoint_rows)
+
+static const struct {
+	enum kind kind;
+	const char *word;
+	uint32_t value;
+} words[] = {
+#define ENUM(kind, WORD, word, help) { kind, #word, CONFIG_##kind##_##WORD },
+#include "daemon/config.def"
+};
+
+static const struct row *find_row(const struct row *rows, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(rows[i].name, name) == 0)
+			return &rows[i];
+	return NULL;
+}
+
+static const struct row *row_of(cfg_t *section, const char *option)
+{
+	if (strcmp(cfg_name(section), "listener") == 0)
+		return find_row(listener_rows, N_LISTENER, option);
+	if (strcmp(cfg_name(section), "endpoint") == 0)
+		return find_row(endpoint_rows, N_ENDPOINT, option);
+	return find_row(global_rows, N_GLOBAL, option);
+}
+
+/* ---- values ---- */
+
+static const struct unit {
+	const char *name;
+	uint64_t factor;
+} sizes[] = { { "", 1 }, { "K", 1024 }, { "M", 1024 * 1024 }, { "G", 1024 * 1024 * 1024 }, { NULL, 0 } },
+  times[] = { { "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 } },
+  numbers[] = { { "", 1 }, { NULL, 0 } };
+
+static const struct unit *units_of(enum kind k) { return k == SIZE ? sizes : k == TIME ? times : numbers; }
+
+/* "64K" to 65536. false: it is not written like that. */
+static bool parse_number(enum kind kind, const char *s, uint64_t *value)
+{
+	char *end;
+	unsigned long long n;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	errno = 0;
+	n = strtoull(s, &end, 10);
+	for (const struct unit *u = units_of(kind); u->name && errno == 0; u++) {
+		if (strcmp(end, u->name) != 0)
+			continue;
+		*value = n > UINT64_MAX / u->factor ? UINT64_MAX : n * u->factor;
+		return true;
+	}
+	return false;
+}
+
+static bool is_number(enum kind k) { return k == INT || k == SIZE || k == TIME; }
+
+static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+{
+	static const char *const yes[] = { "yes", "on", "true" }, *const no[] = { "no", "off", "false" };
+
+	if (kind != BOOL) {
+		for (size_t i = 0; i < COUNT(words); i++) {
+			if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
+				*value = words[i].value;
+				return true;
+			}
+		}
+		return false;
+	}
+	for (size_t i = 0; i < COUNT(yes); i++) {
+		*value = strcmp(s, yes[i]) == 0;
+		if (*value || strcmp(s, no[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void list_words(enum kind kind, char *buf, size_t size)
+{
+	size_t n = (size_t)snprintf(buf, size, "one of");
+
+	if (kind == BOOL) {
+		snprintf(buf, size, "yes or no");
+		return;
+	}
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (words[i].kind == kind && n < size)
+			n += (size_t)snprintf(buf + n, size - n, " %s", words[i].word);
+}
+
+static void expected(const struct row *r, char *buf, size_t size)
+{
+	static const char *const hints[] = {
+		[INT] = "a number", [SIZE] = "a size like 64K or 1M", [TIME] = "a time like 500ms, 10s, 2min or 1h",
+	};
+
+	if (is_number(r->kind))
+		snprintf(buf, size, "%s from %s to %s", hints[r->kind], r->min, r->max);
+	else
+		list_words(r->kind, buf, size);
+}
+
+/* Text as it may go into a header, a name or a path: UTF-8 is libunistring's business elsewhere, control characters are not text. */
+static bool is_text(const char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			return false;
+	return true;
+}
+
+/* Whether S is a good value for R; WHY says what was expected. */
+static bool is_good(const struct row *r, const char *s, char *why, size_t size)
+{
+	uint64_t n, min, max;
+	uint32_t w;
+
+	expected(r, why, size);
+	if (is_number(r->kind))
+		return parse_number(r->kind, s, &n) && parse_number(r->kind, r->min, &min) &&
+		       parse_number(r->kind, r->max, &max) && n >= min && n <= max;
+	if (r->kind != STRING && r->kind != LIST)
+		return parse_word(r->kind, s, &w);
+	snprintf(why, size, "text without control characters");
+	return is_text(s);
+}
+
+/* ---- reading ---- */
+
+/* libconfuse reports through a function without an argument of ours. */
+static _Thread_local struct {
+	char *buf;
+	size_t size;
+	bool failed;
+} report;
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+{
+	size_t n = 0;
+
+	if (report.failed)
+		return; /* the first one counts */
+	report.failed = true;
+	if (cfg && cfg->filename && cfg->line)
+		n = (size_t)snprintf(report.buf, report.size, "%s:%d: ", cfg->filename, cfg->line);
+	if (n < report.size)
+		vsnprintf(report.buf + n, report.size - n, fmt, ap);
+}
+
+static int check_option(cfg_t *cfg, cfg_opt_t *opt)
+{
+	const struct row *r = row_of(cfg, cfg_opt_name(opt));
+	char why[256];
+	/* Called after each value: the new one is the last. */
+	const char *s = cfg_opt_size(opt) ? cfg_opt_getnstr(opt, cfg_opt_size(opt) - 1) : NULL;
+
+	if (r == NULL || s == NULL || is_good(r, s, why, sizeof(why)))
+		return 0;
+	cfg_error(cfg, "%s: expected %s, not '%s'", r->name, why, s);
+	return -1;
+}
+
+/* What one row alone cannot know. */
+static const char *bad_listener(cfg_t *l)
+{
+	const char *path = cfg_getstr(l, "path"), *mode = cfg_getstr(l, "mode");
+	struct sockaddr_un un;
+
+	if (path[0] && path[0] != '/')
+		return "path: expected an absolute path";
+	if (strlen(path) >= sizeof(un.sun_path))
+		return "path: too long for a unix socket";
+	if (mode[0] == '\0' || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 4)
+		return "mode: expected octal permissions like 0660";
+	return NULL;
+}
+
+static const char *bad_endpoint(cfg_t *e)
+{
+	const char *path = cfg_title(e), *star = strchr(path, '*');
+
+	if (path[0] != '/')
+		return "an endpoint's path begins with /";
+	if (star && (star[1] != '\0' || star[-1] != '/'))
+		return "an endpoint's path may have a * only as its end /*";
+	return NULL;
+}
+
+static int check_section(cfg_t *cfg, cfg_opt_t *opt)
+{
+	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+	const char *bad = strcmp(cfg_opt_name(opt), "listener") == 0 ? bad_listener(s) : bad_endpoint(s);
+
+	if (bad == NULL)
+		return 0;
+	cfg_error(cfg, "%s \"%s\": %s", cfg_opt_name(opt), cfg_title(s), bad);
+	return -1;
+}
+
+/* libconfuse's description of a section, made from its rows. Everything is text to it; we know the kinds. */
+static void describe(cfg_opt_t *to, const struct row *rows, size_t n)
+{
+	cfg_opt_t end = CFG_END();
+
+	for (size_t i = 0; i < n; i++) {
+		cfg_opt_t text = CFG_STR(rows[i].name, rows[i].def, CFGF_NONE);
+		cfg_opt_t inherited = CFG_STR(rows[i].name, NULL, CFGF_NODEFAULT);
+		cfg_opt_t list = CFG_STR_LIST(rows[i].name, (char *)(uintptr_t)rows[i].def, CFGF_NONE);
+		cfg_opt_t inherited_list = CFG_STR_LIST(rows[i].name, "{}", CFGF_NODEFAULT);
+
+		if (rows[i].kind == LIST)
+			to[i] = rows[i].def ? list : inherited_list;
+		else
+			to[i] = rows[i].def ? text : inherited;
+	}
+	to[n] = end;
+}
+
+static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows, size_t n)
+{
+	char name[96];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%s%s", prefix, rows[i].name);
+		cfg_set_validate_func(cfg, name, check_option);
+	}
+}
+
+static cfg_t *new_parser(void)
+{
+	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], top[N_GLOBAL + 3];
+	cfg_opt_t sections[] = {
+		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_END(),
+	};
+	cfg_t *cfg;
+
+	describe(listener, listener_rows, N_LISTENER);
+	describe(endpoint, endpoint_rows, N_ENDPOINT);
+	describe(top, global_rows, N_GLOBAL);
+	memcpy(top + N_GLOBAL, sections, sizeof(sections));
+	cfg = cfg_init(top, CFGF_NONE);
+	if (cfg == NULL)
+		return NULL;
+	cfg_set_error_function(cfg, on_error);
+	validate_all(cfg, "", global_rows, N_GLOBAL);
+	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
+	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
+	cfg_set_validate_func(cfg, "listener", check_section);
+	cfg_set_validate_func(cfg, "endpoint", check_section);
+	return cfg;
+}
+
+/* ---- from libconfuse to the struct ---- */
+
+static bool copy_list(struct config_list *to, cfg_t *cfg, const char *name)
+{
+	size_t n = cfg_size(cfg, name);
+
+	to->v = calloc(n + 1, sizeof(*to->v));
+	for (to->n = 0; to->v && to->n < n; to->n++) {
+		to->v[to->n] = strdup(cfg_getnstr(cfg, name, (unsigned)to->n));
+		if (to->v[to->n] == NULL)
+			return false;
+	}
+	return to->v != NULL;
+}
+
+static bool store(void *base, const struct row *r, cfg_t *cfg)
+{
+	char *member = (char *)base + r->offset;
+	const char *s = r->kind == LIST ? "" : cfg_getstr(cfg, r->name);
+	uint64_t n = 0;
+	uint32_t w = 0;
+
+	switch (r->kind) {
+	case LIST:
+		return copy_list((struct config_list *)(void *)member, cfg, r->name);
+	case STRING:
+		return (*(char **)(void *)member = strdup(s)) != NULL;
+	case SIZE:
+		parse_number(r->kind, s, &n);
+		*(uint64_t *)(void *)member = n;
+		return true;
+	case INT:
+	case TIME:
+		parse_number(r->kind, s, &n);
+		*(uint32_t *)(void *)member = (uint32_t)n;
+		return true;
+	case BOOL:
+		parse_word(r->kind, s, &w);
+		*(bool *)member = w;
+		return true;
+	default:
+		parse_word(r->kind, s, &w);
+		*(uint32_t *)(void *)member = w;
+		return true;
+	}
+}
+
+static bool fill_listener(struct config_listener *l, cfg_t *s)
+{
+	bool good = (l->name = strdup(cfg_title(s))) != NULL;
+
+	for (size_t i = 0; i < N_LISTENER; i++)
+		good = store(l, &listener_rows[i], s) && good;
+	if (good)
+		l->mode_bits = (uint32_t)strtoul(l->mode, NULL, 8);
+	return good;
+}
+
+/* What the section does not say is as the global option of the same name. */
+static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
+{
+	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL;
+
+	for (size_t i = 0; i < N_ENDPOINT; i++) {
+		const struct row *r = &endpoint_rows[i];
+
+		good = store(e, r, r->def || cfg_size(s, r->name) ? s : top) && good;
+	}
+	return good;
+}
+
+static bool fill(struct config *c, cfg_t *cfg)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < N_GLOBAL; i++)
+		good = store(c, &global_rows[i], cfg) && good;
+	c->listeners = calloc(cfg_size(cfg, "listener") + 1, sizeof(*c->listeners));
+	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
+	if (!good || c->listeners == NULL || c->endpoints == NULL)
+		return false;
+	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
+		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
+			return c->n_listeners++, false;
+	for (; c->n_endpoints < cfg_size(cfg, "endpoint"); c->n_endpoints++)
+		if (!fill_endpoint(&c->endpoints[c->n_endpoints],
+				   cfg_getnsec(cfg, "endpoint", (unsigned)c->n_endpoints), cfg))
+			return c->n_endpoints++, false;
+	return true;
+}
+
+static bool names_listener(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_listeners; i++)
+		if (strcmp(c->listeners[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Every listener that an endpoint names has to be there. */
+static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
+{
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		const struct config_endpoint *e = &c->endpoints[i];
+
+		for (size_t k = 0; k < e->listener.n; k++) {
+			if (names_listener(c, e->listener.v[k]))
+				continue;
+			snprintf(err, errlen, "%s: endpoint \"%s\": there is no listener \"%s\"", file, e->path_pattern,
+				 e->listener.v[k]);
+			return false;
+		}
+	}
+	return true;
+}
+
+/* At least one listener and one endpoint: a section of defaults where the file has none. */
+static bool parse_missing_sections(cfg_t *cfg)
+{
+	if (cfg_size(cfg, "listener") == 0 && cfg_parse_buf(cfg, "listener main { }\n") != CFG_SUCCESS)
+		return false;
+	return cfg_size(cfg, "endpoint") > 0 || cfg_parse_buf(cfg, "endpoint \"/*\" { }\n") == CFG_SUCCESS;
+}
+
+static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
+{
+	FILE *f;
+	int rc;
+
+	if (file == NULL)
+		return true;
+	f = fopen(file, "r");
+	if (f == NULL) {
+		snprintf(err, errlen, "%s: %s", file, strerror(errno));
+		return false;
+	}
+	free(cfg->filename);
+	cfg->filename = strdup(file);
+	rc = cfg_parse_fp(cfg, f);
+	fclose(f);
+	return rc == CFG_SUCCESS;
+}
+
+struct config *config_load(const char *file, char *err, size_t errlen)
+{
+	struct config *c = calloc(1, sizeof(*c));
+	cfg_t *cfg = new_parser();
+	bool good;
+
+	snprintf(err, errlen, "no memory");
+	report.buf = err;
+	report.size = errlen;
+	report.failed = false;
+	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg) &&
+	       check_names(c, file, err, errlen);
+	if (cfg)
+		cfg_free(cfg);
+	if (good)
+		return c;
+	config_free(c);
+	return NULL;
+}
+
+static void free_rows(void *base, const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		void *member = (char *)base + rows[i].offset;
+		struct config_list *l = member;
+
+		if (rows[i].kind == STRING)
+			free(*(char **)member);
+		if (rows[i].kind != LIST)
+			continue;
+		for (size_t k = 0; k < l->n; k++)
+			free(l->v[k]);
+		free(l->v);
+	}
+}
+
+static void free_listeners(struct config *c)
+{
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		free_rows(&c->listeners[i], listener_rows, N_LISTENER);
+		free(c->listeners[i].name);
+	}
+	free(c->listeners);
+}
+
+void config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	free_listeners(c);
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		free_rows(&c->endpoints[i], endpoint_rows, N_ENDPOINT);
+		free(c->endpoints[i].path_pattern);
+	}
+	free(c->endpoints);
+	free_rows(c, global_rows, N_GLOBAL);
+	free(c);
+}
+
+/* ---- HOST PORT ---- */
+
+static bool is_literal(const char *host)
+{
+	unsigned char a[16];
+
+	return inet_pton(AF_INET, host, a) == 1 || inet_pton(AF_INET6, host, a) == 1 || strcmp(host, "localhost") == 0;
+}
+
+int config_set_listener(struct config *c, const char *host, const char *port, char *err, size_t errlen)
+{
+	bool literal = is_literal(host);
+	char text[256], why[512];
+	const struct row *r = find_row(listener_rows, N_LISTENER, "port");
+	struct config *one;
+
+	if (!is_good(r, port, why, sizeof(why))) {
+		snprintf(err, errlen, "PORT: expected %s, not '%s'", why, port);
+		return -1;
+	}
+	/* The listener as the file would have it: one way to make one. */
+	one = config_load(NULL, err, errlen);
+	if (one == NULL)
+		return -1;
+	snprintf(text, sizeof(text), "%s", literal ? host : "*");
+	free(one->listeners[0].address.v[0]);
+	one->listeners[0].address.v[0] = strdup(text);
+	one->listeners[0].port = (uint32_t)strtoul(port, NULL, 10);
+	/* An endpoint of a listener that is gone is on the one that is there. */
+	for (size_t i = 0; i < c->n_endpoints; i++) {
+		struct config_list *l = &c->endpoints[i].listener;
+
+		while (l->n)
+			free(l->v[--l->n]);
+	}
+	free_listeners(c);
+	c->listeners = one->listeners;
+	c->n_listeners = one->n_listeners;
+	one->listeners = NULL;
+	one->n_listeners = 0;
+	config_free(one);
+	return literal ? 0 : 1;
+}
+
+/* ---- printing ---- */
+
+static void print_string(const char *s, FILE *to)
+{
+	fputc('"', to);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\' || *s == '$')
+			fputc('\\', to);
+		fputc(*s, to);
+	}
+	fputc('"', to);
+}
+
+static void print_number(enum kind kind, uint64_t n, FILE *to)
+{
+	const struct unit *best = NULL;
+
+	for (const struct unit *u = units_of(kind); u->name; u++)
+		if (n % u->factor == 0 && (best == NULL || u->factor > best->factor) && (n || u->factor == 1))
+			best = u;
+	if (n == 0)
+		fputs("0", to);
+	else
+		fprintf(to, "%" PRIu64 "%s", n / best->factor, kind == TIME && best->name[0] == '\0' ? "s" : best->name);
+}
+
+static void print_word(enum kind kind, uint32_t value, FILE *to)
+{
+	for (size_t i = 0; i < COUNT(words); i++)
+		if (words[i].kind == kind && words[i].value == value)
+			fputs(words[i].word, to);
+}
+
+static void print_value(const struct row *r, const void *base, FILE *to)
+{
+	const void *member = (const char *)base + r->offset;
+	const struct config_list *l = member;
+
+	switch (r->kind) {
+	case BOOL:
+		fputs(*(const bool *)member ? "yes" : "no", to);
+		break;
+	case SIZE:
+		print_number(r->kind, *(const uint64_t *)member, to);
+		break;
+	case INT:
+	case TIME:
+		print_number(r->kind, *(const uint32_t *)member, to);
+		break;
+	case STRING:
+		print_string(*(char *const *)member, to);
+		break;
+	case LIST:
+		for (size_t i = 0; i < l->n; i++) {
+			fputs(i ? ", " : "{", to);
+			print_string(l->v[i], to);
+		}
+		fputs(l->n ? "}" : "{}", to);
+		break;
+	default:
+		print_word(r->kind, *(const uint32_t *)member, to);
+	}
+}
+
+static void print_rows(const struct row *rows, size_t n, const void *base, const char *indent, FILE *to)
+{
+	for (size_t i = 0; i < n; i++) {
+		fprintf(to, "%s%s = ", indent, rows[i].name);
+		print_value(&rows[i], base, to);
+		fputc('\n', to);
+	}
+}
+
+static void print_section(const char *kind, const char *title, const struct row *rows, size_t n, const void *base, FILE *to)
+{
+	fprintf(to, "\n%s ", kind);
+	print_string(title, to);
+	fputs(" {\n", to);
+	print_rows(rows, n, base, "\t", to);
+	fputs("}\n", to);
+}
+
+void config_print(const struct config *c, FILE *to)
+{
+	print_rows(global_rows, N_GLOBAL, c, "", to);
+	for (size_t i = 0; i < c->n_listeners; i++)
+		print_section("listener", c->listeners[i].name, listener_rows, N_LISTENER, &c->listeners[i], to);
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
+}

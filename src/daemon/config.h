@@ -1,0 +1,74 @@
+/*
+ * config: natterd.conf as a struct.
+ *
+ * Options, defaults and ranges are rows of config.def; libconfuse reads the
+ * file. A configuration is checked whole: what config_load() gives is good, or
+ * there is none and one sentence with file and line on why.
+ */
+#ifndef NATTER_DAEMON_CONFIG_H
+#define NATTER_DAEMON_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+
+enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
+enum config_log_level { CONFIG_LOG_LEVEL_ERROR, CONFIG_LOG_LEVEL_WARNING, CONFIG_LOG_LEVEL_INFO, CONFIG_LOG_LEVEL_DEBUG };
+enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANNOUNCE_OFF };
+enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
+
+struct config_list {
+	char **v;
+	size_t n;
+};
+
+/* The member that holds a value of each kind. TIME is in milliseconds; a STRING is never NULL. */
+typedef bool config_BOOL;
+typedef uint32_t config_INT;
+typedef uint64_t config_SIZE;
+typedef uint32_t config_TIME;
+typedef char *config_STRING;
+typedef struct config_list config_LIST;
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_ANNOUNCE, config_HANDLER; /* one of the enums above */
+
+struct config_listener {
+	char *name;
+	uint32_t mode_bits; /* mode, as a number */
+#define LISTENER(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
+struct config_endpoint {
+	char *path_pattern;
+#define ENDPOINT(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
+struct config {
+	struct config_listener *listeners;
+	size_t n_listeners;
+	struct config_endpoint *endpoints;
+	size_t n_endpoints;
+#define GLOBAL(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
+/* FILE NULL: all defaults. NULL: ERR says why, "FILE:LINE: …" where a line is to blame. */
+struct config *config_load(const char *file, char *err, size_t errlen);
+
+/* NULL is fine. */
+void config_free(struct config *c);
+
+/*
+ * The arguments HOST PORT instead of all listeners: a literal address or
+ * localhost is bound, for any other HOST all addresses are. Returns 1 in that
+ * last case, 0, or -1 with ERR: the port is none.
+ */
+int config_set_listener(struct config *c, const char *host, const char *port, char *err, size_t errlen);
+
+/* Every option with its value in force, as a file that can be loaded again. */
+void config_print(const struct config *c, FILE *to);
+
+#endif

@@ -1,0 +1,123 @@
+#include "config.h"
+
+#include "daemon/endpoint.h"
+
+#include "chat/name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const enum announce announces[] = {
+	[CONFIG_ANNOUNCE_ADDRESS] = ANNOUNCE_ADDRESS,
+	[CONFIG_ANNOUNCE_NAME] = ANNOUNCE_NAME,
+	[CONFIG_ANNOUNCE_OFF] = ANNOUNCE_OFF,
+};
+
+static void fill(struct endpoint *ep, const struct config *cfg, const struct config_endpoint *c)
+{
+	ep->config = c;
+	ep->limits = (struct ws_limits){ cfg->max_frame, cfg->max_message, cfg->max_fragments };
+	ep->policy = (struct session_policy){
+		.limits = { cfg->max_depth, cfg->max_members },
+		.rate = { cfg->message_rate, cfg->message_burst },
+		.flood_time = cfg->flood_time,
+		.history_max = cfg->history_max,
+		.announce = announces[c->announce],
+		.default_type = c->default_type,
+		.reserved_types = (const char *const *)cfg->reserved_type.v,
+		.n_reserved_types = cfg->reserved_type.n,
+	};
+}
+
+struct endpoints *endpoints_new(const struct config *cfg)
+{
+	struct endpoints *e = calloc(1, sizeof(*e) + cfg->n_endpoints * sizeof(e->list[0]));
+
+	if (e == NULL)
+		return NULL;
+	e->config = cfg;
+	e->n = cfg->n_endpoints;
+	for (size_t i = 0; i < e->n; i++)
+		fill(&e->list[i], cfg, &cfg->endpoints[i]);
+	return e;
+}
+
+void endpoints_free(struct endpoints *e) { free(e); }
+
+static bool in_list(const struct config_list *l, const char *s, size_t len)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (strlen(l->v[i]) == len && memcmp(l->v[i], s, len) == 0)
+			return true;
+	return false;
+}
+
+/* How many bytes of a path a pattern (slash and star at its end) fixes, with its last slash; 0: it is an exact path. */
+static size_t pattern_prefix(const char *pattern)
+{
+	size_t n = strlen(pattern);
+
+	return n >= 2 && strcmp(pattern + n - 2, "/*") == 0 ? n - 1 : 0;
+}
+
+/* How well the endpoint fits: 0 not at all, the more the better. */
+static size_t fit(const struct endpoint *ep, const char *path)
+{
+	const char *pattern = ep->config->path_pattern;
+	size_t prefix = pattern_prefix(pattern);
+
+	if (prefix == 0)
+		return strcmp(pattern, path) == 0 ? SIZE_MAX : 0;
+	return strncmp(pattern, path, prefix) == 0 ? prefix : 0;
+}
+
+const struct endpoint *endpoint_find(const struct endpoints *e, const char *listener, const char *path)
+{
+	const struct endpoint *best = NULL;
+	size_t best_fit = 0;
+
+	for (size_t i = 0; i < e->n; i++) {
+		const struct endpoint *ep = &e->list[i];
+		size_t f = fit(ep, path);
+
+		if (f <= best_fit || (ep->config->listener.n && !in_list(&ep->config->listener, listener, strlen(listener))))
+			continue;
+		best = ep;
+		best_fit = f;
+	}
+	return best;
+}
+
+struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *ep, const char *path,
+			      unsigned *status, const char **why)
+{
+	size_t prefix = pattern_prefix(ep->config->path_pattern);
+	const char *name = ep->config->room;
+	struct payload *room;
+
+	if (name[0] == '\0')
+		name = path + (prefix ? prefix : 1);
+	if (strcmp(path, "/") == 0 && name[0] == '\0')
+		name = "lobby";
+	*status = 400;
+	room = name_room(name, strlen(name), why);
+	if (room == NULL || ep->config->room[0] || e->config->create_rooms ||
+	    in_list(&e->config->rooms, room->data, room->len))
+		return room;
+	payload_unref(room);
+	*status = 404;
+	*why = "there is no such room";
+	return NULL;
+}
+
+bool endpoint_speaks(const struct endpoint *ep, const char *subprotocol, size_t len)
+{
+	static const char bearer[] = "natter.bearer.", v1[] = "natter.v1";
+
+	/* A token is never echoed, and a dialect that is not spoken here not promised. */
+	if (len >= sizeof(bearer) - 1 && memcmp(subprotocol, bearer, sizeof(bearer) - 1) == 0)
+		return false;
+	if (len == sizeof(v1) - 1 && memcmp(subprotocol, v1, len) == 0)
+		return false;
+	return in_list(&ep->config->subprotocols, "*", 1) || in_list(&ep->config->subprotocols, subprotocol, len);
+}

@@ -1,0 +1,27 @@
+# natterd: wires everything. All but main is a library too, so that its tests can link it.
+
+noinst_LIBRARIES += src/daemon/libdaemon.a
+src_daemon_libdaemon_a_SOURCES = \
+	src/daemon/config.c \
+	src/daemon/config.def \
+	src/daemon/config.h \
+	src/daemon/endpoint.c \
+	src/daemon/endpoint.h \
+	src/daemon/front.c \
+	src/daemon/front.h \
+	src/daemon/listeners.c \
+	src/daemon/listeners.h \
+	src/daemon/sd_notify.c \
+	src/daemon/sd_notify.h \
+	src/daemon/web_assets.h
+nodist_src_daemon_libdaemon_a_SOURCES = \
+	src/daemon/web_assets.c
+
+DAEMON = src/daemon/libdaemon.a
+DAEMON_LIBS = $(NET_ALL) $(CHAT_ALL) $(CONFUSE_LIBS)
+DAEMON_ALL = $(DAEMON) $(DAEMON_LIBS)
+
+sbin_PROGRAMS += natterd
+natterd_SOURCES = \
+	src/daemon/main.c
+natterd_LDADD = $(DAEMON_ALL)

@@ -1,0 +1,285 @@
+/*
+ * main: natterd's command line, signals and process.
+ */
+#include "config.h"
+
+#include "daemon/config.h"
+#include "daemon/front.h"
+#include "daemon/sd_notify.h"
+
+#include "base/log.h"
+#include "base/stats.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Besides connections: listeners, logs, epoll and what libraries open. */
+#define OTHER_FILES 64
+
+struct arguments {
+	const char *file, *host, *port;
+	bool check, detach, print;
+};
+
+static const char usage[] =
+	"Usage: natterd [-c FILE] [-t] [-d] [HOST PORT]\n"
+	"The chat server the WebSocket tutorials should have ended with.\n"
+	"\n"
+	"  -c, --config FILE   read this configuration (default: " NATTER_CONF_FILE ",\n"
+	"                      or built-in defaults where HOST and PORT are given)\n"
+	"  -t, --test          check the configuration and exit\n"
+	"  -d, --daemon        detach from the terminal once the sockets are open\n"
+	"      --print-config  print every option with its value in force and exit\n"
+	"      --help          print this and exit\n"
+	"      --version       print the version and exit\n"
+	"\n"
+	"HOST PORT replace the configuration's listeners: natterd 127.0.0.1 9600\n"
+	"See natterd(8), natterd.conf(5) and natter-protocol(7).\n";
+
+static void bad_usage(const char *what)
+{
+	fprintf(stderr, "natterd: %s\nTry 'natterd --help'.\n", what);
+	exit(2);
+}
+
+static void print_and_exit(const char *text)
+{
+	fputs(text, stdout);
+	exit(fflush(stdout) == 0 ? 0 : 1);
+}
+
+static struct arguments parse(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
+		{ "daemon", no_argument, NULL, 'd' },       { "print-config", no_argument, NULL, 'p' },
+		{ "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct arguments a = { 0 };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:tdh", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			a.file = optarg;
+			break;
+		case 't':
+			a.check = true;
+			break;
+		case 'd':
+			a.detach = true;
+			break;
+		case 'p':
+			a.print = true;
+			break;
+		case 'h':
+			print_and_exit(usage);
+			break;
+		case 'v':
+			print_and_exit("natterd " PACKAGE_VERSION "\n");
+			break;
+		default:
+			exit(2); /* getopt has said what is wrong */
+		}
+	}
+	if (argc - optind != 0 && argc - optind != 2)
+		bad_usage("HOST and PORT come together, and nothing else does");
+	if (argc - optind == 2) {
+		a.host = argv[optind];
+		a.port = argv[optind + 1];
+	} else if (a.file == NULL) {
+		a.file = NATTER_CONF_FILE;
+	}
+	return a;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "natterd: %s\n", what);
+	exit(1);
+}
+
+static struct config *load(const struct arguments *a, bool *any_host)
+{
+	char err[512];
+	struct config *cfg = config_load(a->file, err, sizeof(err));
+	int rc;
+
+	if (cfg == NULL)
+		die(err);
+	rc = a->host ? config_set_listener(cfg, a->host, a->port, err, sizeof(err)) : 0;
+	if (rc < 0)
+		die(err);
+	*any_host = rc == 1;
+	return cfg;
+}
+
+/* As many files as the system lets us, and no more connections than that. */
+static void fit_to_file_limit(struct config *cfg)
+{
+	struct rlimit r;
+	rlim_t wanted = (rlim_t)cfg->max_connections + OTHER_FILES;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return;
+	if (r.rlim_cur < wanted && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
+		setrlimit(RLIMIT_NOFILE, &r);
+		getrlimit(RLIMIT_NOFILE, &r);
+	}
+	if (r.rlim_cur >= wanted)
+		return;
+	log_warning("max_connections is lowered to what the file limit allows", "max_connections=%u limit=%llu",
+		    cfg->max_connections, (unsigned long long)r.rlim_cur);
+	cfg->max_connections = r.rlim_cur > 2 * OTHER_FILES ? (uint32_t)(r.rlim_cur - OTHER_FILES) : OTHER_FILES;
+}
+
+/* ---- the process ---- */
+
+static void detach(void)
+{
+	int null;
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die(strerror(errno));
+	if (pid > 0)
+		_exit(0);
+	setsid();
+	null = open("/dev/null", O_RDWR);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		if (null > 2)
+			close(null);
+	}
+}
+
+static int write_pid_file(const char *path)
+{
+	FILE *f;
+
+	if (path[0] == '\0')
+		return 0;
+	f = fopen(path, "we");
+	if (f == NULL || fprintf(f, "%ld\n", (long)getpid()) < 0 || fclose(f) != 0) {
+		log_error("cannot write the pid_file", "path=%s error=\"%s\"", path, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- signals ---- */
+
+static void on_terminate(evutil_socket_t sig, short what, void *arg)
+{
+	(void)what;
+	log_info("stopping", "signal=%d", (int)sig);
+	sd_notify_send("STOPPING=1");
+	front_stop(arg);
+}
+
+static void on_hangup(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig;
+	(void)what;
+	(void)arg;
+	log_warning("this version does not reload its configuration: restart it to apply changes", "signal=HUP");
+}
+
+static void on_usr1(evutil_socket_t sig, short what, void *arg)
+{
+	char line[STAT_COUNT * 48];
+
+	(void)sig;
+	(void)what;
+	log_info("counters", "%s", front_stats(arg, line, sizeof(line)));
+}
+
+#define SIGNALS 4
+
+static int add_signals(struct front *f, struct event *ev[SIGNALS])
+{
+	static const struct {
+		int sig;
+		event_callback_fn fn;
+	} rows[SIGNALS] = {
+		{ SIGTERM, on_terminate }, { SIGINT, on_terminate }, { SIGHUP, on_hangup }, { SIGUSR1, on_usr1 },
+	};
+
+	for (int i = 0; i < SIGNALS; i++) {
+		ev[i] = evsignal_new(front_base(f), rows[i].sig, rows[i].fn, f);
+		if (ev[i] == NULL || evsignal_add(ev[i], NULL) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Everything from an open front to its end. */
+static int serve(struct front *f, const struct config *cfg)
+{
+	struct event *ev[SIGNALS] = { NULL };
+	int rc = -1;
+
+	if (front_start(f) < 0 || add_signals(f, ev) < 0) {
+		log_error("cannot start", "error=\"%s\"", strerror(errno));
+	} else if (write_pid_file(cfg->pid_file) == 0) {
+		log_info("ready", "version=%s pid=%ld", PACKAGE_VERSION, (long)getpid());
+		sd_notify_send("READY=1");
+		front_run(f);
+		rc = 0;
+		if (cfg->pid_file[0])
+			unlink(cfg->pid_file);
+		log_info("stopped", "pid=%ld", (long)getpid());
+	}
+	for (int i = 0; i < SIGNALS; i++)
+		if (ev[i])
+			event_free(ev[i]);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = parse(argc, argv);
+	bool any_host = false;
+	struct config *cfg = load(&a, &any_host);
+	char err[512];
+	struct front *f;
+	int rc;
+
+	if (a.print)
+		config_print(cfg, stdout);
+	if (a.check)
+		fprintf(stderr, "natterd: the configuration is good\n");
+	if (a.check || a.print) {
+		config_free(cfg);
+		return 0;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (log_open((enum log_target)cfg->log, (enum log_level)cfg->log_level, "natterd") < 0)
+		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
+	if (any_host)
+		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
+	log_info("pages of every origin may connect", "origins=*");
+	fit_to_file_limit(cfg);
+	f = front_open(cfg, err, sizeof(err));
+	if (f == NULL)
+		die(err);
+	if (a.detach)
+		detach();
+	rc = serve(f, cfg);
+	front_free(f);
+	config_free(cfg);
+	log_close();
+	return rc < 0 ? 1 : 0;
+}

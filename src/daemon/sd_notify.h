@@ -1,0 +1,10 @@
+/*
+ * sd_notify: tells systemd how the daemon is, by the datagram socket of sd_notify(3).
+ */
+#ifndef NATTER_DAEMON_SD_NOTIFY_H
+#define NATTER_DAEMON_SD_NOTIFY_H
+
+/* Sends STATE ("READY=1", "STOPPING=1", …) to $NOTIFY_SOCKET; nothing where there is none. */
+void sd_notify_send(const char *state);
+
+#endif

@@ -1,0 +1,160 @@
+/*
+ * conn: the owner of one accepted socket, from accept to close.
+ *
+ * It holds the bufferevent, knows the state, bounds the backlog and keeps the
+ * deadlines. Reading goes to the protocol in force (the handshake, then
+ * WebSocket, or a plain HTTP answer); writing tries the socket directly and
+ * leaves to the bufferevent what the system does not take at once, so a
+ * reader that keeps up costs one system call per write and arms no event.
+ *
+ * A connection ends by conn_close(): that marks it, lets the protocol say its
+ * last words, and the worker's reaper does the rest at the end of the turn:
+ * it tells upstairs, half-closes the socket when the last words are out, reads
+ * and drops what still comes until the peer closes too (or close_timeout), and
+ * frees. Half-closing first and reading to the end is what keeps the kernel
+ * from answering late input with a reset that would take our last words along.
+ *
+ * Belongs to one worker; the struct is open to the files of net only.
+ */
+#ifndef NATTER_NET_CONN_H
+#define NATTER_NET_CONN_H
+
+#include "base/close.h"
+#include "base/list.h"
+#include "wire/http_head.h"
+#include "wire/ws_stream.h"
+
+#include <event2/bufferevent.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conn;
+struct evbuffer;
+struct worker;
+struct handshake;
+struct listener;
+struct fanout_seat;
+struct sockaddr;
+
+enum conn_state {
+	CONN_HANDSHAKE, /* reading a request head */
+	CONN_OPEN,      /* a WebSocket */
+	CONN_CLOSING,   /* marked; the reaper will see to it this turn */
+	CONN_DRAINING,  /* last words going out, input dropped */
+	CONN_DEAD,      /* to be freed this turn */
+};
+
+/* A request as upstairs sees it; valid during the request callback only. */
+struct http_request {
+	const struct http_head *head;
+	const char *bytes;       /* the head's bytes, for its pieces */
+	const char *listener;    /* the listener's name */
+	const char *address;     /* the peer's, as text; "unix" for a unix socket */
+	bool websocket;          /* asks for a WebSocket, and rightly */
+	bool full;               /* max_connections is reached: to be refused */
+};
+
+/* The answer to a request. Zeroed before upstairs fills it. */
+struct conn_answer {
+	unsigned status;         /* 101, or an HTTP status */
+
+	/* 101 */
+	void *owner;             /* conn_owner() from now on */
+	const struct ws_limits *limits;  /* must outlive the connection */
+	const char *subprotocol; /* NULL: none; copied */
+	size_t subprotocol_len;
+
+	/* others */
+	const char *why;         /* a sentence, sent as text/plain; NULL: body */
+	const char *type;        /* Content-Type of body */
+	const void *body;        /* must stay valid until the callback's return + the answer's writing: static data */
+	size_t body_len;
+	const char *extra;       /* more header lines with CRLF, or NULL */
+};
+
+struct conn_protocol {
+	const char *name;
+	void (*input)(struct conn *c, struct evbuffer *in);      /* bytes came, or reading goes on after a pause */
+	void (*farewell)(struct conn *c, enum close_reason why); /* last words, by conn_write() */
+	void (*quiet)(struct conn *c);                           /* nothing came for ping_interval */
+};
+
+struct conn {
+	struct list_node node; /* in the worker's list of its state, or paused */
+	struct worker *worker;
+	struct bufferevent *bev;
+	const struct conn_protocol *protocol;
+	void *owner;
+	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
+	union {
+		struct ws_stream stream;        /* from CONN_OPEN on */
+		struct handshake *handshake;    /* CONN_HANDSHAKE */
+	};
+	const char *close_why;   /* static; instead of the reason's own text */
+	uint64_t resume_at;      /* ms, when paused */
+	uint32_t entered;        /* tick of entering the state */
+	uint32_t heard;          /* tick of the last input */
+	uint32_t moved;          /* tick when the backlog last became smaller, or began */
+	uint32_t backlog;        /* bytes of it at the last sweep */
+	int fd;
+	uint16_t peer_code;      /* of its close frame; 0: it had none */
+	uint8_t state, reason;
+	bool paused : 1, pinged : 1, throttled : 1, eof : 1, fin : 1, opened : 1;
+};
+
+/*
+ * Takes FD, an accepted socket that does not block, and begins the handshake.
+ * FULL: only to be told so. -1: no memory, FD is closed.
+ */
+int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full);
+
+void *conn_owner(const struct conn *c);
+struct worker *conn_worker(const struct conn *c);
+
+/* Whether it takes and gives messages still. */
+bool conn_is_open(const struct conn *c);
+
+/*
+ * Sends bytes, after whatever its rooms hold for it. They are copied or gone
+ * when this returns. A backlog above send_queue closes the connection
+ * (slow_reader); on a connection that is not open any more nothing happens.
+ */
+void conn_write(struct conn *c, const void *data, size_t len);
+
+/* The same for bytes that stay where they are for good: not copied, and not counted as a reader's backlog. */
+void conn_write_static(struct conn *c, const void *data, size_t len);
+
+/* The same for what a room holds for it: no look at the rooms. For fanout only. */
+void conn_write_batch(struct conn *c, const void *data, size_t len);
+
+/* Between the two, what C is sent is collected and goes out as one write. */
+void conn_cork(struct conn *c);
+void conn_uncork(struct conn *c);
+
+/* Begins the end. The first reason counts. WHY (static) instead of the reason's text, or NULL. */
+void conn_close(struct conn *c, enum close_reason reason, const char *why);
+
+/* No input is looked at for MS milliseconds; what arrives waits. */
+void conn_pause(struct conn *c, uint32_t ms);
+
+/* The only writer of the state: moves lists, counts, notes the tick. */
+void conn_set_state(struct conn *c, enum conn_state state);
+
+/* Last words, from a protocol's farewell only: sent although the connection is closing. */
+void conn_last_words(struct conn *c, const void *data, size_t len);
+
+/* From now on P reads what comes. */
+void conn_become(struct conn *c, const struct conn_protocol *p);
+
+/* Input lies there unread and nobody will announce it: have it read soon. */
+void conn_look_again(struct conn *c);
+
+/* The worker's reaper, sweep and pause timer. */
+void conn_reap(struct worker *w);
+void conn_sweep(struct worker *w);
+/* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
+uint64_t conn_resume(struct worker *w);
+/* Frees at once, without a word. */
+void conn_free(struct conn *c);
+
+#endif

@@ -1,0 +1,56 @@
+/*
+ * fanout: a room's members on one worker, and what they are sent together.
+ *
+ * Members stand in a dense array. What is published is framed once, appended
+ * to the room's batch, and the batch goes out at the end of the loop turn with
+ * one send per member. Positions count all bytes the room ever framed, so "how
+ * far has this member been served" is one number: somebody who joins in
+ * mid-batch gets what came after, and who is sent something for itself alone
+ * is served the rest of the batch first (fanout_serve), so its own order of
+ * things never breaks.
+ *
+ * A flush gives way to other events after FANOUT_STRIDE sends and goes on in
+ * the next turn; what is published meanwhile collects in a second batch.
+ *
+ * One worker's; members may be removed at any time but not from within a send.
+ */
+#ifndef NATTER_NET_FANOUT_H
+#define NATTER_NET_FANOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct worker;
+struct fanout;
+
+/* One connection's place in one room; lives where the membership lives. */
+struct fanout_seat {
+	struct fanout *fanout;
+	struct conn *conn;
+	struct fanout_seat *next; /* of the same connection */
+	uint32_t index;           /* in the array */
+};
+
+#define FANOUT_STRIDE 512
+
+/* NULL: no memory. */
+struct fanout *fanout_new(struct worker *w);
+
+/* No member may be left. */
+void fanout_free(struct fanout *f);
+
+/* 0, or -1: no memory. */
+int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c);
+void fanout_remove(struct fanout_seat *seat);
+
+/* One text message to all members of now, at the end of this turn. 0, or -1: no memory. */
+int fanout_publish(struct fanout *f, const char *text, size_t len);
+
+/* Sends C what the batches of its rooms still hold for it. */
+void fanout_serve(struct conn *c);
+
+/* The worker's end-of-turn event. Returns whether batches are left for the next turn. */
+int fanout_flush(struct worker *w);
+
+#endif

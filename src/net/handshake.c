@@ -1,0 +1,142 @@
+#include "config.h"
+
+#include "net/handshake.h"
+#include "net/conn.h"
+#include "net/http_conn.h"
+#include "net/listener.h"
+#include "net/upgrade_filter.h"
+#include "net/worker.h"
+#include "net/ws_conn.h"
+
+#include "base/log.h"
+
+#include <event2/buffer.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+struct handshake {
+	struct conn *conn;
+	struct listener *listener;
+	struct upgrade_filter *filter;
+	char address[INET6_ADDRSTRLEN];
+	bool full, head_only;
+	struct conn_answer answer;
+	size_t accept_len;
+	char accept[512]; /* the 101 */
+};
+
+static void refuse(struct handshake *h, unsigned status, const char *why)
+{
+	h->answer.status = status;
+	h->answer.why = why;
+}
+
+static void prepare_accept(struct handshake *h, const struct ws_upgrade *u)
+{
+	const struct conn_answer *a = &h->answer;
+
+	h->accept_len = ws_upgrade_answer(u, a->subprotocol, a->subprotocol_len, h->accept, sizeof(h->accept));
+	if (h->accept_len == 0)
+		refuse(h, 400, "the subprotocol's name is too long");
+}
+
+/* The filter's: the head is there. Ask upstairs; write nothing yet. */
+static void on_head(void *arg, const struct http_head *head, const char *bytes)
+{
+	struct handshake *h = arg;
+	struct ws_upgrade u;
+	enum ws_upgrade_verdict verdict;
+	struct http_request r = { .head = head, .bytes = bytes, .full = h->full };
+
+	h->head_only = head->head_only;
+	if (head->status) {
+		refuse(h, head->status, head->why);
+		return;
+	}
+	verdict = ws_upgrade_check(head, bytes, &u);
+	if (verdict == WS_UPGRADE_BAD) {
+		refuse(h, u.status, u.why);
+		return;
+	}
+	r.websocket = verdict == WS_UPGRADE_OK;
+	r.listener = listener_name(h->listener);
+	r.address = h->address;
+	h->conn->worker->opts.ops->request(h->conn, &r, &h->answer);
+	if (h->answer.status == 101)
+		prepare_accept(h, &u);
+}
+
+/* The filter's: it is gone, the connection is ours. */
+static void on_done(void *arg)
+{
+	struct handshake *h = arg;
+	struct conn *c = h->conn;
+
+	h->filter = NULL;
+	c->owner = h->answer.owner;
+	c->opened = c->owner != NULL;
+	if (h->answer.status != 101) {
+		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", h->address,
+			    h->answer.status);
+		http_conn_answer(c, &h->answer, h->head_only);
+		return;
+	}
+	conn_write(c, h->accept, h->accept_len);
+	if (c->state != CONN_HANDSHAKE) /* it could not be written: h is gone */
+		return;
+	c->handshake = NULL;
+	ws_conn_start(c, h->answer.limits);
+	free(h);
+	stats_add(STAT_handshakes, 1);
+	c->worker->opts.ops->open(c);
+}
+
+static void on_gone(void *arg)
+{
+	struct handshake *h = arg;
+
+	conn_close(h->conn, CLOSE_peer_gone, NULL);
+}
+
+static const struct upgrade_filter_ops filter_ops = { on_head, on_done, on_gone };
+
+static void address_text(const struct sockaddr *peer, char *buf, size_t size)
+{
+	const void *a = NULL;
+
+	if (peer->sa_family == AF_INET)
+		a = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+	else if (peer->sa_family == AF_INET6)
+		a = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+	if (a == NULL || evutil_inet_ntop(peer->sa_family, a, buf, size) == NULL)
+		strcpy(buf, "unix");
+}
+
+int handshake_start(struct conn *c, struct listener *l, const struct sockaddr *peer, bool full)
+{
+	struct handshake *h = calloc(1, sizeof(*h));
+
+	if (h == NULL)
+		return -1;
+	h->conn = c;
+	h->listener = l;
+	h->full = full;
+	address_text(peer, h->address, sizeof(h->address));
+	h->filter = upgrade_filter_new(c->bev, c->worker->opts.max_head, &filter_ops, h);
+	if (h->filter == NULL || bufferevent_setfd(c->bev, c->fd) < 0) {
+		handshake_free(h);
+		return -1;
+	}
+	c->handshake = h;
+	return 0;
+}
+
+void handshake_free(struct handshake *h)
+{
+	if (h == NULL)
+		return;
+	upgrade_filter_free(h->filter);
+	free(h);
+}

@@ -1,0 +1,60 @@
+#include "config.h"
+
+#include "net/http_conn.h"
+#include "net/worker.h"
+
+#include "base/log.h"
+
+#include <event2/buffer.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Room for a response head; extra lines are ours and short. */
+#define HEAD_MAX 2048
+
+static void on_input(struct conn *c, struct evbuffer *in)
+{
+	(void)c;
+	evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+/* The answer is all there is to say. */
+static void on_farewell(struct conn *c, enum close_reason reason)
+{
+	(void)c;
+	(void)reason;
+}
+
+static const struct conn_protocol http = { "http", on_input, on_farewell, NULL };
+
+/* Writes head and sentence in one go. */
+static void answer_in_words(struct conn *c, const struct conn_answer *a, bool head_only)
+{
+	char out[HEAD_MAX];
+	size_t len = strlen(a->why) + 1;
+	size_t n = http_response_head(out, sizeof(out), a->status, "text/plain; charset=utf-8", len, a->extra);
+
+	if (n && !head_only)
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%s\n", a->why);
+	conn_write(c, out, n < sizeof(out) ? n : sizeof(out) - 1);
+}
+
+static void answer_with_body(struct conn *c, const struct conn_answer *a, bool head_only)
+{
+	char out[HEAD_MAX];
+
+	conn_write(c, out, http_response_head(out, sizeof(out), a->status, a->type, a->body_len, a->extra));
+	if (!head_only && a->body_len && c->state == CONN_HANDSHAKE)
+		conn_write_static(c, a->body, a->body_len);
+}
+
+void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only)
+{
+	stats_add(a->status >= 400 ? STAT_http_errors : STAT_http_requests, 1);
+	conn_become(c, &http);
+	if (a->why)
+		answer_in_words(c, a, head_only);
+	else
+		answer_with_body(c, a, head_only);
+	conn_close(c, CLOSE_http_done, NULL);
+}

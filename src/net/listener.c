@@ -1,0 +1,291 @@
+#include "config.h"
+
+#include "net/listener.h"
+#include "net/conn.h"
+#include "net/worker.h"
+
+#include "base/log.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* After so many accepts others have their turn. */
+#define ACCEPTS_A_TURN 64
+
+/* So many above max_connections are still told that the server is full. */
+#define TOLD_FULL 64
+
+struct listener {
+	const char *name;
+	char *address; /* as text */
+	char *path;    /* to be removed at the end; NULL for TCP */
+	int fd;
+	uint16_t port;
+	struct worker *worker;
+	struct evconnlistener *evl;
+	struct event *again; /* enables accepting again */
+	unsigned accepted;   /* since others had their turn */
+};
+
+union address {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+	struct sockaddr_un un;
+};
+
+/* ---- opening ---- */
+
+static void explain(char *err, size_t errlen, const char *where, int e)
+{
+	const char *hint = "";
+
+	if (e == EADDRINUSE)
+		hint = "; another program (another natterd?) listens there: stop it or choose another one";
+	else if (e == EACCES)
+		hint = "; ports below 1024 need CAP_NET_BIND_SERVICE, a unix socket a writable directory";
+	else if (e == EADDRNOTAVAIL)
+		hint = "; this machine has no such address";
+	snprintf(err, errlen, "cannot listen on %s: %s%s", where, strerror(e), hint);
+	errno = e;
+}
+
+static int new_socket(int family)
+{
+	int fd = socket(family, SOCK_STREAM, 0), on = 1;
+
+	if (fd < 0)
+		return -1;
+	evutil_make_socket_nonblocking(fd);
+	evutil_make_socket_closeonexec(fd);
+	if (family == AF_UNIX)
+		return fd;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted sockets inherit it */
+	if (family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
+	return fd;
+}
+
+/* A literal address to a socket address; its length, or 0. */
+static socklen_t tcp_address(union address *a, const char *text, uint16_t port)
+{
+	memset(a, 0, sizeof(*a));
+	if (inet_pton(AF_INET, text, &a->in.sin_addr) == 1) {
+		a->in.sin_family = AF_INET;
+		a->in.sin_port = htons(port);
+		return sizeof(a->in);
+	}
+	if (inet_pton(AF_INET6, text, &a->in6.sin6_addr) == 1) {
+		a->in6.sin6_family = AF_INET6;
+		a->in6.sin6_port = htons(port);
+		return sizeof(a->in6);
+	}
+	return 0;
+}
+
+static uint16_t bound_port(int fd)
+{
+	union address a;
+	socklen_t len = sizeof(a);
+
+	if (getsockname(fd, &a.sa, &len) < 0)
+		return 0;
+	return ntohs(a.sa.sa_family == AF_INET6 ? a.in6.sin6_port : a.in.sin_port);
+}
+
+static char *address_text(const char *address, unsigned port)
+{
+	char buf[INET6_ADDRSTRLEN + 16];
+
+	snprintf(buf, sizeof(buf), strchr(address, ':') ? "[%s]:%u" : "%s:%u", address, port);
+	return strdup(buf);
+}
+
+static int open_tcp(struct listener *l, const struct listener_opts *o, char *err, size_t errlen)
+{
+	union address a;
+	socklen_t len = tcp_address(&a, o->address, o->port);
+	int e;
+
+	if (len == 0) {
+		snprintf(err, errlen, "cannot listen on %s: not an IPv4 or IPv6 address", o->address);
+		errno = EINVAL;
+		return -1;
+	}
+	l->address = address_text(o->address, o->port);
+	l->fd = new_socket(a.sa.sa_family);
+	if (l->address == NULL || l->fd < 0 || bind(l->fd, &a.sa, len) < 0 || listen(l->fd, o->backlog) < 0) {
+		e = errno;
+		explain(err, errlen, l->address ? l->address : o->address, e);
+		return -1;
+	}
+	l->port = bound_port(l->fd);
+	free(l->address);
+	l->address = address_text(o->address, l->port);
+	return l->address ? 0 : -1;
+}
+
+/* Removes a socket file that nobody listens on any more. 0: the path is free; -1: somebody does. */
+static int remove_abandoned(const union address *a, socklen_t len)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(a->un.sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+		return 0; /* bind will say what is wrong with it */
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	if (fd < 0)
+		return -1;
+	rc = connect(fd, &a->sa, len);
+	close(fd);
+	if (rc == 0) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	return unlink(a->un.sun_path);
+}
+
+static int open_unix(struct listener *l, const struct listener_opts *o, char *err, size_t errlen)
+{
+	union address a;
+	int e;
+
+	memset(&a, 0, sizeof(a));
+	a.un.sun_family = AF_UNIX;
+	if (strlen(o->path) >= sizeof(a.un.sun_path)) {
+		explain(err, errlen, o->path, ENAMETOOLONG);
+		return -1;
+	}
+	strcpy(a.un.sun_path, o->path);
+	l->address = strdup(o->path);
+	l->fd = new_socket(AF_UNIX);
+	if (l->address == NULL || l->fd < 0 || remove_abandoned(&a, sizeof(a.un)) < 0 ||
+	    bind(l->fd, &a.sa, sizeof(a.un)) < 0)
+		goto fail;
+	l->path = strdup(o->path);
+	if (l->path == NULL || chmod(o->path, (mode_t)o->mode) < 0 || listen(l->fd, o->backlog) < 0)
+		goto fail;
+	return 0;
+fail:
+	e = errno;
+	explain(err, errlen, o->path, e);
+	return -1;
+}
+
+struct listener *listener_open(const struct listener_opts *opts, char *err, size_t errlen)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int e;
+
+	if (l == NULL) {
+		explain(err, errlen, opts->name, ENOMEM);
+		return NULL;
+	}
+	l->name = opts->name;
+	l->fd = -1;
+	if ((opts->address ? open_tcp(l, opts, err, errlen) : open_unix(l, opts, err, errlen)) == 0)
+		return l;
+	e = errno;
+	listener_free(l);
+	errno = e;
+	return NULL;
+}
+
+/* ---- accepting ---- */
+
+static void stop_accepting(struct listener *l, long seconds)
+{
+	struct timeval tv = { .tv_sec = seconds };
+
+	evconnlistener_disable(l->evl);
+	evtimer_add(l->again, &tv);
+}
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	l->accepted = 0;
+	evconnlistener_enable(l->evl);
+}
+
+static void on_accept(struct evconnlistener *evl, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
+{
+	struct listener *l = arg;
+	const struct worker_opts *o = &l->worker->opts;
+	bool full = !shared_count_take(o->total, o->max_connections);
+
+	(void)evl;
+	(void)len;
+	if (full) {
+		stats_add(STAT_refused_full, 1);
+		log_limited(LOG_LEVEL_WARNING, "max_connections reached", "max_connections=%zu", o->max_connections);
+		if (!shared_count_take(o->total, o->max_connections + TOLD_FULL)) {
+			close(fd);
+			return;
+		}
+	}
+	if (conn_accept(l->worker, l, fd, peer, full) < 0)
+		log_limited(LOG_LEVEL_ERROR, "no memory for a connection", "listener=%s", l->name);
+	if (++l->accepted >= ACCEPTS_A_TURN)
+		stop_accepting(l, 0);
+}
+
+static void on_accept_error(struct evconnlistener *evl, void *arg)
+{
+	struct listener *l = arg;
+	int e = EVUTIL_SOCKET_ERROR();
+
+	(void)evl;
+	if (e == EMFILE || e == ENFILE || e == ENOMEM || e == ENOBUFS) {
+		stats_add(STAT_accept_pauses, 1);
+		stop_accepting(l, 1);
+	}
+	log_limited(LOG_LEVEL_WARNING, "cannot accept", "listener=%s error=\"%s\"", l->name, strerror(e));
+}
+
+int listener_start(struct listener *l, struct worker *w)
+{
+	l->worker = w;
+	l->again = evtimer_new(worker_base(w), on_again, l);
+	l->evl = evconnlistener_new(worker_base(w), on_accept, l, LEV_OPT_CLOSE_ON_EXEC, 0, l->fd);
+	if (l->again == NULL || l->evl == NULL)
+		return -1;
+	evconnlistener_set_error_cb(l->evl, on_accept_error);
+	return 0;
+}
+
+void listener_free(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	if (l->evl)
+		evconnlistener_free(l->evl);
+	if (l->again)
+		event_free(l->again);
+	if (l->fd >= 0)
+		close(l->fd);
+	if (l->path)
+		unlink(l->path);
+	free(l->path);
+	free(l->address);
+	free(l);
+}
+
+const char *listener_name(const struct listener *l) { return l->name; }
+const char *listener_address(const struct listener *l) { return l->address; }
+uint16_t listener_port(const struct listener *l) { return l->port; }

@@ -1,0 +1,24 @@
+# libnet: sockets, connections, fan-out. Stands on wire and base; knows no room.
+
+noinst_LIBRARIES += src/net/libnet.a
+src_net_libnet_a_SOURCES = \
+	src/net/conn.c \
+	src/net/conn.h \
+	src/net/fanout.c \
+	src/net/fanout.h \
+	src/net/handshake.c \
+	src/net/handshake.h \
+	src/net/http_conn.c \
+	src/net/http_conn.h \
+	src/net/listener.c \
+	src/net/listener.h \
+	src/net/upgrade_filter.c \
+	src/net/upgrade_filter.h \
+	src/net/worker.c \
+	src/net/worker.h \
+	src/net/ws_conn.c \
+	src/net/ws_conn.h
+
+NET = src/net/libnet.a
+NET_LIBS = $(WIRE_ALL) $(BASE_ALL) $(EVENT_LIBS)
+NET_ALL = $(NET) $(NET_LIBS)

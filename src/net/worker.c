@@ -1,0 +1,298 @@
+#include "config.h"
+
+#include "net/worker.h"
+#include "net/conn.h"
+#include "net/fanout.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#ifndef NATTER_PORTABLE
+#include <sys/eventfd.h>
+#endif
+
+/* Letters opened in one go, before sockets have their turn again. */
+#define LETTERS_A_TURN 4096
+
+/* A pause is not told shorter than this. */
+#define PAUSE_MIN_MS 5
+
+static struct timeval after_ms(uint64_t ms)
+{
+	return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+}
+
+uint32_t worker_ticks(uint32_t ms) { return (ms + 999) / 1000 + 1; }
+
+void *worker_upstairs(const struct worker *w) { return w->opts.upstairs; }
+struct event_base *worker_base(const struct worker *w) { return w->base; }
+struct mailbox *worker_mailbox(const struct worker *w) { return w->mailbox; }
+struct stats *worker_stats(struct worker *w) { return &w->stats; }
+
+/* ---- events ---- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->tick++;
+	conn_sweep(w);
+	if (w->opts.ops->tick)
+		w->opts.ops->tick(w);
+}
+
+static void open_letters(struct worker *w)
+{
+	mailbox_open(w->mailbox, LETTERS_A_TURN);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	char drop[64];
+
+	if (what & EV_READ)
+		while (read(fd, drop, sizeof(drop)) == (ssize_t)sizeof(drop))
+			;
+	open_letters(w);
+}
+
+static void on_reap(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->reap_due = false;
+	conn_reap(w);
+	if (w->leaving && w->open.count + w->paused.count + w->handshaking.count + w->draining.count == 0)
+		event_base_loopbreak(w->base);
+}
+
+static void on_pause(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	uint64_t next;
+
+	(void)fd;
+	(void)what;
+	w->pause_at = 0;
+	next = conn_resume(w);
+	if (next)
+		worker_pause_until(w, next);
+}
+
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct timeval next_turn = { 0, 0 };
+
+	(void)fd;
+	(void)what;
+	w->flush_due = false;
+	if (fanout_flush(w))
+		evtimer_add(w->ev_flush_later, &next_turn);
+}
+
+static void on_give_up(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	log_warning("clients did not close in time", "left=%zu",
+		    w->open.count + w->paused.count + w->handshaking.count + w->draining.count);
+	event_base_loopbreak(w->base);
+}
+
+void worker_reap_soon(struct worker *w)
+{
+	if (w->reap_due)
+		return;
+	w->reap_due = true;
+	event_active(w->ev_reap, EV_TIMEOUT, 0);
+}
+
+void worker_flush_soon(struct worker *w)
+{
+	if (w->flush_due)
+		return;
+	w->flush_due = true;
+	event_active(w->ev_flush, EV_TIMEOUT, 0);
+}
+
+void worker_pause_until(struct worker *w, uint64_t at)
+{
+	uint64_t now = clock_ms();
+	struct timeval tv = after_ms(at > now + PAUSE_MIN_MS ? at - now : PAUSE_MIN_MS);
+
+	if (w->pause_at && w->pause_at <= at)
+		return;
+	w->pause_at = at;
+	evtimer_add(w->ev_pause, &tv);
+}
+
+/* The mailbox's: called on the writer's thread, which may be the worker's own. */
+static void wake(void *arg)
+{
+	struct worker *w = arg;
+	static const uint64_t one = 1;
+
+	if (pthread_equal(pthread_self(), w->thread)) {
+		event_active(w->ev_wake, EV_TIMEOUT, 0);
+		return;
+	}
+#ifdef NATTER_PORTABLE
+	while (write(w->wake_write, &one, 1) < 0 && errno == EINTR)
+		;
+#else
+	while (write(w->wake_write, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+#endif
+}
+
+static int open_wake(struct worker *w)
+{
+#ifdef NATTER_PORTABLE
+	int fd[2];
+
+	if (pipe(fd) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		evutil_make_socket_nonblocking(fd[i]);
+		evutil_make_socket_closeonexec(fd[i]);
+	}
+	w->wake_read = fd[0];
+	w->wake_write = fd[1];
+#else
+	w->wake_read = w->wake_write = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+#endif
+	return w->wake_read < 0 ? -1 : 0;
+}
+
+/* ---- life ---- */
+
+static int make_events(struct worker *w)
+{
+	struct timeval second = { 1, 0 };
+
+	w->ev_tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
+	w->ev_wake = event_new(w->base, w->wake_read, EV_READ | EV_PERSIST, on_wake, w);
+	w->ev_reap = event_new(w->base, -1, 0, on_reap, w);
+	w->ev_pause = event_new(w->base, -1, 0, on_pause, w);
+	w->ev_flush = event_new(w->base, -1, 0, on_flush, w);
+	w->ev_flush_later = event_new(w->base, -1, 0, on_flush, w);
+	w->ev_give_up = event_new(w->base, -1, 0, on_give_up, w);
+	if (!w->ev_tick || !w->ev_wake || !w->ev_reap || !w->ev_pause || !w->ev_flush || !w->ev_flush_later ||
+	    !w->ev_give_up)
+		return -1;
+	return event_add(w->ev_tick, &second) < 0 || event_add(w->ev_wake, NULL) < 0 ? -1 : 0;
+}
+
+static struct event_base *make_base(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base;
+
+	if (cfg == NULL)
+		return NULL;
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return base;
+}
+
+struct worker *worker_new(const struct worker_opts *opts)
+{
+	struct worker *w = aligned_alloc(64, (sizeof(*w) + 63) / 64 * 64);
+
+	if (w == NULL)
+		return NULL;
+	memset(w, 0, sizeof(*w));
+	w->opts = *opts;
+	w->wake_read = w->wake_write = -1;
+	w->thread = pthread_self();
+	w->dirty_tail = &w->dirty;
+	list_init(&w->handshaking);
+	list_init(&w->open);
+	list_init(&w->closing);
+	list_init(&w->draining);
+	list_init(&w->paused);
+	w->base = make_base();
+	w->mailbox = mailbox_new(wake, w, w);
+	if (w->base == NULL || w->mailbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
+		worker_free(w);
+		return NULL;
+	}
+	return w;
+}
+
+static void end_all(struct list *l)
+{
+	struct list_node *n;
+
+	while ((n = list_first(l)) != NULL)
+		conn_close(list_entry(n, struct conn, node), CLOSE_going_away, NULL);
+}
+
+void worker_free(struct worker *w)
+{
+	if (w == NULL)
+		return;
+	mailbox_free(w->mailbox);
+	for (struct event **e = &w->ev_tick; e <= &w->ev_give_up; e++)
+		if (*e)
+			event_free(*e);
+	if (w->wake_write >= 0 && w->wake_write != w->wake_read)
+		close(w->wake_write);
+	if (w->wake_read >= 0)
+		close(w->wake_read);
+	if (w->base)
+		event_base_free(w->base);
+	free(w->cork);
+	free(w->spare_batch);
+	free(w);
+}
+
+/* All connections go, and every letter is opened, while there is somebody upstairs to do it. */
+static void close_all(struct worker *w)
+{
+	struct list_node *n;
+
+	end_all(&w->handshaking);
+	end_all(&w->open);
+	end_all(&w->paused);
+	conn_reap(w);
+	while ((n = list_first(&w->draining)) != NULL)
+		conn_free(list_entry(n, struct conn, node));
+	while (mailbox_open(w->mailbox, LETTERS_A_TURN) > 0)
+		;
+	event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent finalizes freed bufferevents in a loop only */
+}
+
+void worker_run(struct worker *w)
+{
+	w->thread = pthread_self();
+	stats_use(&w->stats);
+	event_base_dispatch(w->base);
+	close_all(w);
+}
+
+void worker_drain(struct worker *w, uint32_t timeout)
+{
+	struct timeval tv = after_ms(timeout);
+
+	w->leaving = true;
+	end_all(&w->handshaking);
+	end_all(&w->open);
+	end_all(&w->paused);
+	evtimer_add(w->ev_give_up, &tv);
+	worker_reap_soon(w);
+}

@@ -1,0 +1,127 @@
+/*
+ * worker: a thread's event loop with all that lives in it.
+ *
+ * Each worker owns an event_base, a mailbox and its connections, and nothing
+ * else touches them. Time is told in ticks, one a second: a connection notes
+ * the tick of what happened to it, and one sweep a tick closes what is overdue
+ * instead of a timer per connection. Connections that end are marked and put
+ * on the closing list; the reaper frees them at the end of the loop turn, so
+ * nobody's pointer goes stale in the middle of one.
+ *
+ * The struct is open to the files of net only; upstairs it is opaque.
+ */
+#ifndef NATTER_NET_WORKER_H
+#define NATTER_NET_WORKER_H
+
+#include "base/close.h"
+#include "base/list.h"
+#include "base/mailbox.h"
+#include "base/shared.h"
+#include "base/stats.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct conn;
+struct worker;
+struct http_request;
+struct conn_answer;
+
+/* What upstairs does with input. All on the worker's thread. */
+struct worker_ops {
+	/*
+	 * A request is complete and is no broken attempt at a WebSocket: fill
+	 * the answer. R and what it points to is gone afterwards.
+	 */
+	void (*request)(struct conn *c, const struct http_request *r, struct conn_answer *a);
+	/* The 101 is on its way; from now on messages come and may be sent. */
+	void (*open)(struct conn *c);
+	/* A whole message. The bytes are the callee's to change until it returns. */
+	void (*message)(struct conn *c, bool text, char *data, size_t len);
+	/* The connection is closing: let go of the owner that the answer gave it. Once, also where open never came. */
+	void (*closed)(struct conn *c, enum close_reason reason);
+	/* Every tick. */
+	void (*tick)(struct worker *w);
+};
+
+struct worker_opts {
+	const struct worker_ops *ops;
+	void *upstairs;             /* what worker_upstairs() gives back */
+	struct shared_count *total; /* connections of all workers */
+	size_t max_connections;     /* of all workers */
+	size_t max_head;            /* bytes of a request head */
+	size_t send_queue;          /* bytes that may wait for one reader */
+	uint32_t handshake_timeout; /* all of these in ms */
+	uint32_t ping_interval;     /* 0: never ping */
+	uint32_t ping_timeout;
+	uint32_t close_timeout;
+};
+
+struct fanout;
+
+struct worker {
+	struct event_base *base;
+	struct worker_opts opts;
+	struct mailbox *mailbox;
+	struct stats stats;
+
+	/* connections by state, each list in the order of entering it */
+	struct list handshaking, open, closing, draining, paused;
+	uint32_t tick; /* seconds since the worker began */
+	bool leaving;  /* worker_drain() was called */
+	uint64_t pause_at; /* ms, when ev_pause is due; 0: it is not pending */
+
+	/* what one connection is sent while its input is being read, as one send */
+	struct conn *corked;
+	char *cork;
+	size_t cork_len, cork_size;
+
+	/* rooms with a batch to flush at the end of this turn */
+	struct fanout *dirty, **dirty_tail;
+	char *spare_batch; /* a batch buffer that waits for its next use */
+	size_t spare_size;
+	bool flush_due, reap_due;
+
+	struct event *ev_tick, *ev_wake, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
+	int wake_read, wake_write; /* an eventfd twice, or a pipe */
+	pthread_t thread;
+};
+
+/* NULL: no memory or no file descriptors. */
+struct worker *worker_new(const struct worker_opts *opts);
+
+/* NULL is fine. */
+void worker_free(struct worker *w);
+
+/*
+ * Runs the loop until worker_drain() is through. When this returns, all
+ * connections are gone, upstairs was told of each, and all letters are opened.
+ */
+void worker_run(struct worker *w);
+
+/*
+ * Closes every connection with 1001 and lets worker_run() return when the last
+ * one is gone or TIMEOUT ms have passed. Listeners are the caller's to close.
+ */
+void worker_drain(struct worker *w, uint32_t timeout);
+
+void *worker_upstairs(const struct worker *w);
+struct event_base *worker_base(const struct worker *w);
+struct mailbox *worker_mailbox(const struct worker *w);
+struct stats *worker_stats(struct worker *w);
+
+/* Has the reaper run at the end of this turn. For conn only. */
+void worker_reap_soon(struct worker *w);
+
+/* Has the paused looked after at the monotonic time AT (ms), or sooner. For conn only. */
+void worker_pause_until(struct worker *w, uint64_t at);
+
+/* Has the dirty rooms flushed at the end of this turn. For fanout only. */
+void worker_flush_soon(struct worker *w);
+
+/* How many ticks MS are: rounded up, and one for the tick that is under way. */
+uint32_t worker_ticks(uint32_t ms);
+
+#endif

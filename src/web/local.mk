@@ -1,0 +1,14 @@
+# The pages that natterd serves, compiled into it as src/daemon/web_assets.c.
+
+WEB_FILES = \
+	src/web/index.html \
+	src/web/chat.css \
+	src/web/chat.js \
+	src/web/icon.svg
+
+EXTRA_DIST += $(WEB_FILES) src/web/embed.sh
+CLEANFILES += src/daemon/web_assets.c
+
+src/daemon/web_assets.c: $(WEB_FILES) src/web/embed.sh
+	$(AM_V_GEN)$(MKDIR_P) src/daemon && \
+	sh $(srcdir)/src/web/embed.sh $(srcdir) $(WEB_FILES) >$@.tmp && mv -f $@.tmp $@

@@ -1,0 +1,18 @@
+# libwire: bytes in, structs out. Pure; needs nothing of ours.
+
+noinst_LIBRARIES += src/wire/libwire.a
+src_wire_libwire_a_SOURCES = \
+	src/wire/http_head.c \
+	src/wire/http_head.h \
+	src/wire/utf8.c \
+	src/wire/utf8.h \
+	src/wire/ws_frame.c \
+	src/wire/ws_frame.h \
+	src/wire/ws_stream.c \
+	src/wire/ws_stream.h \
+	src/wire/ws_upgrade.c \
+	src/wire/ws_upgrade.h
+
+WIRE = src/wire/libwire.a
+WIRE_LIBS = $(CRYPTO_LIBS)
+WIRE_ALL = $(WIRE) $(WIRE_LIBS)

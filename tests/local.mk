@@ -1,0 +1,53 @@
+# The tests. `make check` runs all; `make check TESTS=tests/unit/wire/test_utf8` one.
+#
+# A unit test is tests/unit/FOLDER/test_FILE.c and two lines here: its name in
+# unit_tests, and the LDADD with which its folder's tests link.
+
+# ---- unit: cmocka; a floor's library whole, and only the floors below it ----
+
+UNIT_BASE   = $(WHOLE_ARCHIVE) $(BASE)   $(NO_WHOLE_ARCHIVE) $(BASE_LIBS)   $(CMOCKA_LIBS)
+UNIT_WIRE   = $(WHOLE_ARCHIVE) $(WIRE)   $(NO_WHOLE_ARCHIVE) $(WIRE_LIBS)   $(CMOCKA_LIBS)
+UNIT_CHAT   = $(WHOLE_ARCHIVE) $(CHAT)   $(NO_WHOLE_ARCHIVE) $(CHAT_LIBS)   $(CMOCKA_LIBS)
+UNIT_NET    = $(WHOLE_ARCHIVE) $(NET)    $(NO_WHOLE_ARCHIVE) $(NET_LIBS)    $(CMOCKA_LIBS)
+UNIT_DAEMON = $(WHOLE_ARCHIVE) $(DAEMON) $(NO_WHOLE_ARCHIVE) $(DAEMON_LIBS) $(CMOCKA_LIBS)
+
+unit_tests = \
+	tests/unit/base/test_bucket \
+	tests/unit/base/test_clock \
+	tests/unit/base/test_close \
+	tests/unit/base/test_list \
+	tests/unit/base/test_log \
+	tests/unit/base/test_mailbox \
+	tests/unit/base/test_payload \
+	tests/unit/base/test_shared \
+	tests/unit/base/test_stats \
+	tests/unit/base/test_strmap \
+	tests/unit/wire/test_http_head \
+	tests/unit/wire/test_utf8 \
+	tests/unit/wire/test_ws_frame \
+	tests/unit/wire/test_ws_stream \
+	tests/unit/wire/test_ws_upgrade
+
+tests_unit_base_test_bucket_LDADD = $(UNIT_BASE)
+tests_unit_base_test_clock_LDADD = $(UNIT_BASE)
+tests_unit_base_test_close_LDADD = $(UNIT_BASE)
+tests_unit_base_test_list_LDADD = $(UNIT_BASE)
+tests_unit_base_test_log_LDADD = $(UNIT_BASE)
+tests_unit_base_test_mailbox_LDADD = $(UNIT_BASE)
+tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
+tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
+tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
+tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
+tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_ws_frame_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_ws_stream_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_ws_upgrade_LDADD = $(UNIT_WIRE)
+
+if HAVE_CMOCKA
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+else
+TESTS += tests/unit/skipped
+endif
+EXTRA_PROGRAMS = $(unit_tests)
