@@ -156,11 +156,8 @@ static size_t host_length(const char *s, size_t len)
 		return end && ipv6_valid(s + 1, (size_t)(end - s) - 1) ? (size_t)(end - s) + 1 : 0;
 	}
 	for (i = 0; i < len && is_host_char((unsigned char)s[i]); i++) {
-		if (s[i] != '%')
-			continue;
-		if (len - i < 3 || hex_value(s[i + 1]) < 0 || hex_value(s[i + 2]) < 0)
+		if (s[i] == '%' && (len - i < 3 || hex_value(s[i + 1]) < 0 || hex_value(s[i + 2]) < 0))
 			return 0;
-		i += 2;
 	}
 	return i;
 }
@@ -219,7 +216,7 @@ static void take_lf(struct http_head *h, const char *buf, enum phase then)
 		return;
 	}
 	h->seen++;
-	h->phase = then;
+	h->phase = (uint8_t)then;
 }
 
 static void at_start(struct http_head *h, const char *buf, size_t len)

@@ -95,7 +95,7 @@ static void test_verdicts(void **unused)
 		{WS_UPGRADE_OK, 0, GET HOST "Upgrade: h2c, websocket\r\n" CONNECTION KEY VERSION "\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat\r\n\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c\r\n\r\n"},
-		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat, Chat\r\n\r\n"},
+		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat, Chat, cha, chats\r\n\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol:\r\n\r\n"},
 		{WS_UPGRADE_OK, 0,
 		 ALL "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"},

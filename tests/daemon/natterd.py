@@ -1,0 +1,314 @@
+"""A natterd under test, and a client that shares no code with it.
+
+Natterd starts the built daemon ($NATTERD) on a free loopback port with a
+configuration of its own in a temporary folder, and ends it. Client speaks
+HTTP and WebSocket over a bare socket, byte by byte where a test wants it.
+"""
+import base64
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+DEADLINE = 20.0  # seconds that anything may take on a busy machine
+
+CONT, TEXT, BINARY_OP, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+
+
+def wait_for(what, check, deadline=DEADLINE):
+    """Calls check() until it gives something true, and returns that."""
+    end = time.monotonic() + deadline
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline} s in vain for {what}")
+        time.sleep(0.01)
+
+
+class Natterd:
+    """One daemon. `config` is the text of its file; without it, it is started as `natterd 127.0.0.1 PORT`."""
+
+    def __init__(self, config=None, args=(), env=None, host="127.0.0.1", files=None):
+        self.dir = tempfile.mkdtemp(prefix="natterd-test-")
+        self.log_path = os.path.join(self.dir, "log")
+        self.config_path = os.path.join(self.dir, "natterd.conf")
+        self.process = None
+        self.port = 0
+        self.host = host
+        self.args = list(args)
+        self.env = dict(os.environ, **(env or {}))
+        self.files = files
+        if config is not None:
+            if "listener" not in config:
+                config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
+            with open(self.config_path, "w", encoding="utf-8") as f:
+                f.write(config)
+            self.command = [BINARY, "-c", self.config_path, *self.args]
+        else:
+            self.command = [BINARY, *self.args, host, "0"]
+        self.start()
+
+    def start(self):
+        limit = None
+        if self.files:
+            import resource
+
+            def limit():
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
+                                            env=self.env, preexec_fn=limit)
+        wait_for("the daemon to be ready", lambda: self.process.poll() is not None or self.log_contains(" ready "))
+        assert self.process.poll() is None, self.log()
+        ports = re.findall(r"listening listener=\S+ address=\S+:(\d+)", self.log())
+        self.port = int(ports[-1]) if ports else 0
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def log_contains(self, text):
+        return text in self.log()
+
+    def signal(self, sig):
+        self.process.send_signal(sig)
+
+    def counters(self):
+        """The counters as SIGUSR1 logs them."""
+        before = self.log().count("info: counters ")
+        self.signal(signal.SIGUSR1)
+        wait_for("the counters", lambda: self.log().count("info: counters ") > before)
+        wait_for("the whole line", lambda: self.log().endswith("\n"))
+        line = [x for x in self.log().splitlines() if "info: counters " in x][-1]
+        return {k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", line)}
+
+    def counter_reaches(self, name, value):
+        return wait_for(f"{name} to reach {value}", lambda: self.counters()[name] >= value)
+
+    def memory(self):
+        """Resident bytes."""
+        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as f:
+            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, status=0):
+        """SIGTERM; it has to end by itself, and well."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(DEADLINE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError("it did not stop:\n" + self.log()) from None
+        log = self.log()
+        assert "Sanitizer" not in log and "runtime error" not in log, log
+        assert code == status, (code, log)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        if kind is None:
+            self.stop()
+        elif self.process.poll() is None:
+            self.kill()
+
+    def connect(self, *args, **kwargs):
+        return Client(self.host, self.port, *args, **kwargs)
+
+    def url(self, path="/"):
+        return f"ws://{self.host}:{self.port}{path}"
+
+
+def run(*args, timeout=DEADLINE):
+    """Runs the daemon to its end; returns (status, output)."""
+    p = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
+                       check=False)
+    return p.returncode, p.stdout + p.stderr
+
+
+def frame(opcode, payload=b"", fin=True, mask=b"\x12\x34\x56\x78", rsv=0):
+    """A client's frame; mask=None leaves it unmasked."""
+    if isinstance(payload, str):
+        payload = payload.encode()
+    head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
+    bit = 0x80 if mask is not None else 0
+    if len(payload) < 126:
+        head += bytes([bit | len(payload)])
+    elif len(payload) < 65536:
+        head += bytes([bit | 126]) + struct.pack(">H", len(payload))
+    else:
+        head += bytes([bit | 127]) + struct.pack(">Q", len(payload))
+    if mask is None:
+        return head + payload
+    pad = (mask * (len(payload) // 4 + 1))[: len(payload)]
+    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(len(payload), "big")
+    return head + mask + masked
+
+
+def close_payload(code, reason=""):
+    return struct.pack(">H", code) + reason.encode()
+
+
+class Closed(Exception):
+    """The peer ended the connection."""
+
+
+class Client:
+    """A WebSocket client over a bare socket. Without `upgrade` it is only the socket."""
+
+    def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
+                 key="x3JJHMbDL1EzLkh9GBhXDw=="):
+        self.sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.sock.settimeout(DEADLINE)
+        if receive_buffer:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.connect(unix or (host, port))
+        if not unix:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.buffer = b""
+        self.key = key
+        self.status = self.headers = None
+        self.request = (f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive, Upgrade\r\n"
+                        f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+                        + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
+        if upgrade:
+            self.send_raw(self.request)
+            self.read_handshake()
+
+    def read_handshake(self, status=101):
+        self.read_response()
+        assert self.status == status, (self.status, self.headers)
+        if status == 101:
+            accept = base64.b64encode(hashlib.sha1(self.key.encode() + GUID).digest()).decode()
+            assert self.headers["sec-websocket-accept"] == accept
+            assert self.headers["upgrade"].lower() == "websocket"
+            assert self.headers["connection"].lower() == "upgrade"
+
+    def send_raw(self, data):
+        self.sock.sendall(data)
+
+    def send_bytewise(self, data):
+        for i in range(len(data)):
+            self.sock.sendall(data[i : i + 1])
+
+    def more(self):
+        data = self.sock.recv(65536)
+        if not data:
+            raise Closed
+        self.buffer += data
+
+    def take(self, n):
+        while len(self.buffer) < n:
+            self.more()
+        data, self.buffer = self.buffer[:n], self.buffer[n:]
+        return data
+
+    def read_response(self):
+        """An HTTP response head; the status. Header names in lower case."""
+        while b"\r\n\r\n" not in self.buffer:
+            self.more()
+        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
+        lines = head.decode("latin-1").split("\r\n")
+        assert lines[0].startswith("HTTP/1.1 "), lines
+        self.status = int(lines[0].split()[1])
+        self.headers = {k.lower(): v.strip() for k, v in (x.split(":", 1) for x in lines[1:])}
+        return self.status
+
+    def read_to_end(self):
+        """All that comes until the peer closes."""
+        try:
+            while True:
+                self.more()
+        except (Closed, ConnectionResetError):
+            pass
+        data, self.buffer = self.buffer, b""
+        return data
+
+    def send(self, text, opcode=TEXT):
+        self.send_raw(frame(opcode, text))
+
+    def send_json(self, **members):
+        self.send(json.dumps(members))
+
+    def recv_frame(self):
+        """(fin, opcode, payload); the server must not mask nor set RSV bits."""
+        a, b = self.take(2)
+        assert a & 0x70 == 0 and b & 0x80 == 0, (a, b)
+        n = b
+        if n == 126:
+            (n,) = struct.unpack(">H", self.take(2))
+            assert n >= 126
+        elif n == 127:
+            (n,) = struct.unpack(">Q", self.take(8))
+            assert n >= 65536
+        return bool(a & 0x80), a & 15, self.take(n)
+
+    def recv(self):
+        """The next message's text, or bytes of a binary one; pings are answered. Closed on a close frame."""
+        while True:
+            fin, opcode, payload = self.recv_frame()
+            if opcode == PING:
+                self.send_raw(frame(PONG, payload))
+                continue
+            if opcode == CLOSE:
+                raise Closed(struct.unpack(">H", payload[:2])[0] if payload else 1005, payload[2:].decode())
+            if opcode == PONG:
+                continue
+            assert fin and opcode in (TEXT, BINARY_OP)
+            return payload.decode() if opcode == TEXT else payload
+
+    def recv_json(self):
+        return json.loads(self.recv())
+
+    def recv_until(self, **members):
+        """Skips to the first object that has these members."""
+        while True:
+            got = self.recv_json()
+            if all(got.get(k) == v for k, v in members.items()):
+                return got
+
+    def recv_close(self):
+        """Skips to the close frame; (code, reason)."""
+        try:
+            while True:
+                self.recv()
+        except Closed as e:
+            assert e.args, "the connection ended without a close frame"
+            return e.args
+
+    def expect_silence(self, seconds=0.3):
+        self.sock.settimeout(seconds)
+        try:
+            got = self.recv()
+        except (TimeoutError, socket.timeout):
+            return
+        finally:
+            self.sock.settimeout(DEADLINE)
+        raise AssertionError(f"expected nothing, got {got!r}")
+
+    def expect_eof(self):
+        """The peer half-closed in good order: an end, no reset."""
+        assert self.buffer == b"", self.buffer
+        assert self.sock.recv(65536) == b""
+
+    def close(self):
+        self.sock.close()
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
