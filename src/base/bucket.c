@@ -4,7 +4,7 @@
  * A rate in tokens a second is the same number in thousandths a millisecond,
  * so refilling is one multiplication and never rounds.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/bucket.h"
 

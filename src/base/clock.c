@@ -1,5 +1,5 @@
 /* clock: see clock.h. */
-#include "config.h"
+#include <config.h>
 
 #include "base/clock.h"
 

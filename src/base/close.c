@@ -1,5 +1,5 @@
 /* close: see close.h. */
-#include "config.h"
+#include <config.h>
 
 #include "base/close.h"
 

@@ -5,7 +5,7 @@
  * of it, and leaves in one system call under the lock. What journald does not
  * take goes to stderr, so that nothing is lost with it.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/log.h"
 

@@ -16,7 +16,7 @@
  * of the pushes is the order of opening. Nobody but the reader dereferences a
  * letter that is in the stack, so a reused address (ABA) does no harm.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/mailbox.h"
 

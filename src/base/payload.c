@@ -1,5 +1,5 @@
 /* payload: see payload.h. */
-#include "config.h"
+#include <config.h>
 
 #include "base/payload.h"
 

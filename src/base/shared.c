@@ -4,7 +4,7 @@
  * A key's hash has its shard in the upper bits; the shard's strmap uses the
  * lower ones. Holders are allocated, since a pointer may be too short for one.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/shared.h"
 

@@ -1,5 +1,5 @@
 /* stats: see stats.h. */
-#include "config.h"
+#include <config.h>
 
 #include "base/stats.h"
 

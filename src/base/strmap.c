@@ -6,7 +6,7 @@
  * instead of leaving a tombstone, so a map that churns stays as quick as a new
  * one. At most 3/4 of the slots are used; under 1/8 their number is halved.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/strmap.h"
 

@@ -1,4 +1,4 @@
-#include "config.h"
+#include <config.h>
 
 #include "chat/session.h"
 
@@ -130,6 +130,7 @@ void session_enter(struct session *s, struct payload *room, uint32_t history)
 	} else {
 		m->next = s->rooms;
 		s->rooms = m;
+		s->sink->ops->hold(s->sink, true); /* what it says is for the room it is on its way to */
 	}
 	payload_unref(arrival);
 }
@@ -154,6 +155,7 @@ void session_joined(struct session *s, struct membership *m, bool joined, struct
 	}
 	for (size_t i = 0; i < n; i++)
 		s->sink->ops->send(s->sink, past[i]->data, past[i]->len);
+	s->sink->ops->hold(s->sink, false);
 }
 
 /* ---- messages ---- */

@@ -9,6 +9,7 @@
 
 #include "base/close.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,8 @@ struct sink_ops {
 	void (*close)(struct sink *s, enum close_reason reason);
 	/* No messages of this client for MS milliseconds; they wait. */
 	void (*pause)(struct sink *s, uint32_t ms);
+	/* While held, messages wait: the session's answer to the last one is not there yet. */
+	void (*hold)(struct sink *s, bool held);
 };
 
 struct sink {

@@ -1,4 +1,4 @@
-#include "config.h"
+#include <config.h>
 
 #include "daemon/front.h"
 #include "daemon/endpoint.h"
@@ -59,8 +59,9 @@ static struct client *client_of(struct sink *s) { return (struct client *)s; }
 static void sink_send(struct sink *s, const char *text, size_t len) { ws_conn_send(client_of(s)->conn, true, text, len); }
 static void sink_close(struct sink *s, enum close_reason reason) { conn_close(client_of(s)->conn, reason, NULL); }
 static void sink_pause(struct sink *s, uint32_t ms) { conn_pause(client_of(s)->conn, ms); }
+static void sink_hold(struct sink *s, bool held) { conn_hold(client_of(s)->conn, held); }
 
-static const struct sink_ops sink_ops = { sink_send, sink_close, sink_pause };
+static const struct sink_ops sink_ops = { sink_send, sink_close, sink_pause, sink_hold };
 
 /* ---- an audience is a fan-out ---- */
 

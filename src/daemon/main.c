@@ -1,7 +1,7 @@
 /*
  * main: natterd's command line, signals and process.
  */
-#include "config.h"
+#include <config.h>
 
 #include "daemon/config.h"
 #include "daemon/front.h"

@@ -1,4 +1,4 @@
-#include "config.h"
+#include <config.h>
 
 #include "net/conn.h"
 #include "net/fanout.h"
@@ -24,6 +24,9 @@
 
 /* Who has more than this to read first is not read itself. */
 #define THROTTLE_ABOVE 65536
+
+/* Who is held may send so much meanwhile. */
+#define HELD_MAX 65536
 
 /* A backlog that does not shrink for so many ticks is a reader that is stuck. */
 #define STUCK_TICKS 60
@@ -219,6 +222,11 @@ static void read_input(struct conn *c)
 	}
 	if (c->state == CONN_DEAD || c->protocol == NULL || c->paused)
 		return;
+	if (c->held) {
+		if (evbuffer_get_length(in) > HELD_MAX)
+			bufferevent_disable(c->bev, EV_READ);
+		return;
+	}
 	c->throttled = is_throttled(c);
 	if (c->throttled) {
 		bufferevent_disable(c->bev, EV_READ);
@@ -322,6 +330,15 @@ void conn_pause(struct conn *c, uint32_t ms)
 	bufferevent_disable(c->bev, EV_READ);
 	stats_add(STAT_paused, 1);
 	worker_pause_until(c->worker, c->resume_at);
+}
+
+void conn_hold(struct conn *c, bool held)
+{
+	bool was = c->held;
+
+	c->held = held;
+	if (was && !held && c->state == CONN_OPEN && !c->paused && !c->throttled)
+		conn_look_again(c);
 }
 
 static void resume(struct conn *c)

@@ -99,7 +99,7 @@ struct conn {
 	int fd;
 	uint16_t peer_code;      /* of its close frame; 0: it had none */
 	uint8_t state, reason;
-	bool paused : 1, pinged : 1, throttled : 1, eof : 1, fin : 1, opened : 1;
+	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 };
 
 /*
@@ -136,6 +136,9 @@ void conn_close(struct conn *c, enum close_reason reason, const char *why);
 
 /* No input is looked at for MS milliseconds; what arrives waits. */
 void conn_pause(struct conn *c, uint32_t ms);
+
+/* While HELD, input is not looked at either: upstairs is not ready for it. Costs no system call. */
+void conn_hold(struct conn *c, bool held);
 
 /* The only writer of the state: moves lists, counts, notes the tick. */
 void conn_set_state(struct conn *c, enum conn_state state);

@@ -1,4 +1,4 @@
-#include "config.h"
+#include <config.h>
 
 #include "net/http_conn.h"
 #include "net/worker.h"

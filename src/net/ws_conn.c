@@ -1,4 +1,4 @@
-#include "config.h"
+#include <config.h>
 
 #include "net/ws_conn.h"
 #include "net/conn.h"
@@ -116,6 +116,8 @@ static void on_event(struct conn *c, const struct ws_event *ev)
 	}
 }
 
+static bool is_ready(const struct conn *c) { return conn_is_open(c) && !c->paused && !c->held; }
+
 /*
  * Reads what lies contiguous at P. Returns how much of it was used up; *more:
  * what is left is the beginning of something.
@@ -126,7 +128,8 @@ static size_t read_piece(struct conn *c, unsigned char *p, size_t len, bool *mor
 	struct ws_event ev;
 
 	*more = false;
-	while (used < len && !*more && conn_is_open(c) && !c->paused) {
+	/* Also once with nothing left, which frees what the last message took. */
+	while (!*more && is_ready(c)) {
 		used += ws_stream_read(&c->stream, p + used, len - used, &ev);
 		*more = ev.type == WS_EVENT_MORE;
 		on_event(c, &ev);
@@ -139,7 +142,7 @@ static void on_input(struct conn *c, struct evbuffer *in)
 	bool more = false;
 	size_t len;
 
-	while (conn_is_open(c) && !c->paused && (len = evbuffer_get_length(in)) > 0) {
+	while (is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
 		size_t piece = evbuffer_get_contiguous_space(in);
 		unsigned char *p;
 

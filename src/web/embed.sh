@@ -29,7 +29,7 @@ type_of() {
 
 cat <<'END'
 /* Written by src/web/embed.sh from the files of src/web; do not edit. */
-#include "config.h"
+#include <config.h>
 
 #include "daemon/web_assets.h"
 END

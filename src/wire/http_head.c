@@ -6,7 +6,7 @@
  * where the phase has ended, sets the next one. It is called with a byte at
  * hand, and again for the same phase when the bytes ended too soon.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/http_head.h"
 

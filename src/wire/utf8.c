@@ -6,7 +6,7 @@
  * state in its lowest 6 bits. So a byte costs one load, which does not wait for
  * the byte before, and one shift. A failure is a state that is never left.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/utf8.h"
 

@@ -1,7 +1,7 @@
 /*
  * ws_frame: see ws_frame.h.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/ws_frame.h"
 

@@ -4,7 +4,7 @@
  * A verdict never depends on how the bytes were cut: each check is made at the
  * earliest byte that can fail it, in the order of the bytes.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/ws_stream.h"
 #include "wire/utf8.h"

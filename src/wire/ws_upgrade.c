@@ -1,7 +1,7 @@
 /*
  * ws_upgrade: see ws_upgrade.h.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/ws_upgrade.h"
 

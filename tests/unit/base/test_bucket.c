@@ -1,5 +1,5 @@
 /* Unit tests of base/bucket: exact arithmetic, debts, long gaps, extreme numbers. */
-#include "config.h"
+#include <config.h>
 
 #include "base/bucket.h"
 

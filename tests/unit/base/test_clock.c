@@ -1,5 +1,5 @@
 /* Unit tests of base/clock: units, rising, offsets, offsets set while others read. */
-#include "config.h"
+#include <config.h>
 
 #include "base/clock.h"
 

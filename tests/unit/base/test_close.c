@@ -1,5 +1,5 @@
 /* Unit tests of base/close: every row of close.def is one that RFC 6455 lets us send. */
-#include "config.h"
+#include <config.h>
 
 #include "base/close.h"
 

@@ -1,5 +1,5 @@
 /* Unit tests of base/list: order, count, removal while walking, against an array. */
-#include "config.h"
+#include <config.h>
 
 #include "base/list.h"
 

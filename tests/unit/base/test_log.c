@@ -3,7 +3,7 @@
  * journald of our own, bounds, limits, and log_quote with hostile bytes cut
  * at every size.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/log.h"
 

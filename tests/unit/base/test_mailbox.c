@@ -2,7 +2,7 @@
  * Unit tests of base/mailbox: order, wake-ups counted one by one, and four
  * writers against a reader that really sleeps between.
  */
-#include "config.h"
+#include <config.h>
 
 #include "base/mailbox.h"
 

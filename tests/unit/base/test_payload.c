@@ -1,5 +1,5 @@
 /* Unit tests of base/payload: bytes, the NUL behind them, and the count from many threads. */
-#include "config.h"
+#include <config.h>
 
 #include "base/payload.h"
 

@@ -1,5 +1,5 @@
 /* Unit tests of base/shared: claims, releases and ceilings, alone and from many threads. */
-#include "config.h"
+#include <config.h>
 
 #include "base/shared.h"
 

@@ -1,5 +1,5 @@
 /* Unit tests of base/stats: a block per thread, sums, and the formatted line at every size. */
-#include "config.h"
+#include <config.h>
 
 #include "base/stats.h"
 

@@ -1,5 +1,5 @@
 /* Unit tests of base/strmap: the reference vectors of SipHash, and the map against a naive one. */
-#include "config.h"
+#include <config.h>
 
 #include "base/strmap.h"
 

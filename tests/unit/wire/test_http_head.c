@@ -2,7 +2,7 @@
  * http_head: requests whole, byte by byte and cut at every position, each
  * refusal at the exact byte that cannot be right; lists, queries, responses.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/http_head.h"
 

@@ -3,7 +3,7 @@
  * RFC 3629 section 3 writes every character there is, and whatever it does not
  * write is no UTF-8.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/utf8.h"
 

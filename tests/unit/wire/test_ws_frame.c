@@ -2,7 +2,7 @@
  * ws_frame: headers whole and cut at every position, each refusal at its exact
  * byte; masking against the loop of RFC 6455 section 5.3.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/ws_frame.h"
 

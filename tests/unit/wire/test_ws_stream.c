@@ -7,7 +7,7 @@
  * in hexadecimal, a colon and the payload, which is masked on the way; or '='
  * and raw bytes in hexadecimal.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/ws_frame.h"
 #include "wire/ws_stream.h"

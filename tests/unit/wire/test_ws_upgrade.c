@@ -1,7 +1,7 @@
 /*
  * ws_upgrade: the opening handshake, one fault at a time.
  */
-#include "config.h"
+#include <config.h>
 
 #include "wire/ws_upgrade.h"
 
@@ -15,8 +15,8 @@
 #define UPGRADE "Upgrade: websocket\r\n"
 #define CONNECTION "Connection: Upgrade\r\n"
 #define KEY "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-#define VERSION "Sec-WebSocket-Version: 13\r\n"
-#define ALL GET HOST UPGRADE CONNECTION KEY VERSION
+#define VERSION_13 "Sec-WebSocket-Version: 13\r\n"
+#define ALL GET HOST UPGRADE CONNECTION KEY VERSION_13
 
 static void parse(struct http_head *h, const char *bytes)
 {
@@ -82,17 +82,17 @@ static void test_verdicts(void **unused)
 		{WS_UPGRADE_NONE, 0, GET HOST CONNECTION "\r\n"},
 		{WS_UPGRADE_NONE, 0, GET HOST CONNECTION "Upgrade: h2c\r\n\r\n"},
 		{WS_UPGRADE_NONE, 0, GET HOST "Upgrade: websockets\r\n\r\n"},
-		{WS_UPGRADE_NONE, 0, GET HOST VERSION "\r\n"},
+		{WS_UPGRADE_NONE, 0, GET HOST VERSION_13 "\r\n"},
 
 		{WS_UPGRADE_OK, 0, ALL "\r\n"},
 		{WS_UPGRADE_OK, 0,
-		 "GET ws://echo.websocket.org/?encoding=text HTTP/1.1\r\n" HOST UPGRADE CONNECTION KEY VERSION
+		 "GET ws://echo.websocket.org/?encoding=text HTTP/1.1\r\n" HOST UPGRADE CONNECTION KEY VERSION_13
 		 "Origin: http://websocket.org\r\nCookie: __utma=99as\r\n\r\n"},
-		{WS_UPGRADE_OK, 0, GET HOST "upgrade: WebSocket\r\nconnection: UPGRADE\r\n" KEY VERSION "\r\n"},
-		{WS_UPGRADE_OK, 0, GET HOST UPGRADE "Connection: keep-alive, Upgrade\r\n" KEY VERSION "\r\n"},
+		{WS_UPGRADE_OK, 0, GET HOST "upgrade: WebSocket\r\nconnection: UPGRADE\r\n" KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_OK, 0, GET HOST UPGRADE "Connection: keep-alive, Upgrade\r\n" KEY VERSION_13 "\r\n"},
 		{WS_UPGRADE_OK, 0,
-		 GET HOST UPGRADE "Connection: keep-alive\r\nConnection: ,upgrade ,\r\n" KEY VERSION "\r\n"},
-		{WS_UPGRADE_OK, 0, GET HOST "Upgrade: h2c, websocket\r\n" CONNECTION KEY VERSION "\r\n"},
+		 GET HOST UPGRADE "Connection: keep-alive\r\nConnection: ,upgrade ,\r\n" KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_OK, 0, GET HOST "Upgrade: h2c, websocket\r\n" CONNECTION KEY VERSION_13 "\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat\r\n\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c\r\n\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat, Chat, cha, chats\r\n\r\n"},
@@ -100,14 +100,14 @@ static void test_verdicts(void **unused)
 		{WS_UPGRADE_OK, 0,
 		 ALL "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"},
 
-		{WS_UPGRADE_BAD, 400, "GET / HTTP/1.0\r\n" HOST UPGRADE CONNECTION KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, "HEAD / HTTP/1.1\r\n" HOST UPGRADE CONNECTION KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, GET HOST CONNECTION KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, GET HOST "Upgrade: h2c\r\n" CONNECTION KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE "Connection: keep-alive\r\n" KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE "Connection: close\r\n" KEY VERSION "\r\n"},
-		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE CONNECTION VERSION "\r\n"},
+		{WS_UPGRADE_BAD, 400, "GET / HTTP/1.0\r\n" HOST UPGRADE CONNECTION KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, "HEAD / HTTP/1.1\r\n" HOST UPGRADE CONNECTION KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, GET HOST CONNECTION KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, GET HOST "Upgrade: h2c\r\n" CONNECTION KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE "Connection: keep-alive\r\n" KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE "Connection: close\r\n" KEY VERSION_13 "\r\n"},
+		{WS_UPGRADE_BAD, 400, GET HOST UPGRADE CONNECTION VERSION_13 "\r\n"},
 		{WS_UPGRADE_BAD, 400, ALL KEY "\r\n"},
 		{WS_UPGRADE_BAD, 426, GET HOST UPGRADE CONNECTION KEY "\r\n"},
 		{WS_UPGRADE_BAD, 426, GET HOST UPGRADE CONNECTION KEY "Sec-WebSocket-Version: 8\r\n\r\n"},
@@ -115,7 +115,7 @@ static void test_verdicts(void **unused)
 		{WS_UPGRADE_BAD, 426, GET HOST UPGRADE CONNECTION KEY "Sec-WebSocket-Version: 13, 8\r\n\r\n"},
 		{WS_UPGRADE_BAD, 426, GET HOST UPGRADE CONNECTION KEY "Sec-WebSocket-Version: 013\r\n\r\n"},
 		{WS_UPGRADE_BAD, 426, GET HOST UPGRADE CONNECTION KEY "Sec-WebSocket-Version:\r\n\r\n"},
-		{WS_UPGRADE_BAD, 426, ALL VERSION "\r\n"},
+		{WS_UPGRADE_BAD, 426, ALL VERSION_13 "\r\n"},
 		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol: chat, chat\r\n\r\n"},
 		{WS_UPGRADE_BAD, 400,
 		 ALL "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: x, chat\r\n\r\n"},
@@ -148,7 +148,7 @@ static enum ws_upgrade_verdict check_key(const char *key)
 	char bytes[300];
 
 	snprintf(bytes, sizeof(bytes),
-		 GET HOST UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: %s\r\n\r\n", key);
+		 GET HOST UPGRADE CONNECTION VERSION_13 "Sec-WebSocket-Key: %s\r\n\r\n", key);
 	parse(&h, bytes);
 	return ws_upgrade_check(&h, bytes, &u);
 }

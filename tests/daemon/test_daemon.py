@@ -1,0 +1,283 @@
+"""natterd as a program: arguments, configuration, signals, sockets, logs."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from natterd import BINARY, Client, Natterd, frame, run, wait_for
+
+SRC = os.environ.get("srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+
+
+def conf(tmp_path, text):
+    path = tmp_path / "natterd.conf"
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+# ---- arguments ----
+
+def test_help_and_version():
+    status, out = run("--help")
+    assert status == 0 and "Usage: natterd" in out and "--print-config" in out
+    status, out = run("--version")
+    assert status == 0 and re.fullmatch(r"natterd \d+\.\d+\.\d+\n", out)
+
+
+@pytest.mark.parametrize("args", [["--wrong"], ["127.0.0.1"], ["a", "1", "b"], ["-c"]])
+def test_bad_usage(args):
+    status, out = run(*args)
+    assert status == 2 and out
+
+
+@pytest.mark.parametrize("port", ["65536", "http", "80x", "", "+80"])
+def test_bad_port(port):
+    status, out = run("127.0.0.1", port)
+    assert status == 1 and "PORT" in out
+
+
+def test_configuration_that_is_not_there():
+    status, out = run("-c", "/nowhere/natterd.conf")
+    assert status == 1 and "/nowhere/natterd.conf: No such file" in out
+
+
+BAD = [
+    ("max_message = many", 1, "max_message"),
+    ("\n\nmax_message = 1\n", 3, "max_message"),
+    ("port = 9600\n", 1, "port"),
+    ("announce = loudly\n", 1, "address name off"),
+    ("ping_interval = 3 parsecs\n", 1, "parsecs"),
+    ("listener a {\n  port = 99999\n}\n", 2, "port"),
+    ("listener a {\n  path = relative\n}\n", 3, "absolute"),
+    ("listener a {\n mode = 999\n}\n", 3, "octal"),
+    ("endpoint nope { }\n", 1, "begins with /"),
+    ('endpoint "/a*" { }\n', 1, "/*"),
+    ('endpoint "/a" { handler = dance }\n', 1, "commands"),
+    ("listener a { }\nlistener a { }\n", 2, "a"),
+    ("max_rooms = 5", 0, None),
+    ("page = perhaps\n", 1, "yes or no"),
+    ('endpoint "/a" { listener = {"b"} }\n', None, 'no listener "b"'),
+]
+
+
+@pytest.mark.parametrize("text, line, word", BAD, ids=range(len(BAD)))
+def test_bad_configuration(tmp_path, text, line, word):
+    path = conf(tmp_path, text)
+    status, out = run("-t", "-c", path)
+    if word is None:
+        assert status == 0 and "good" in out
+        return
+    assert status == 1, out
+    assert word in out
+    if line:
+        assert f"{path}:{line}: " in out
+
+
+def test_print_config_can_be_loaded_again(tmp_path):
+    for source in (os.path.join(SRC, "conf", "natterd.conf"), os.path.join(SRC, "conf", "demo.conf")):
+        status, out = run("--print-config", "-c", source)
+        assert status == 0 and "max_message = 64K" in out
+        again = conf(tmp_path, out)
+        assert run("-t", "-c", again)[0] == 0
+        assert run("--print-config", "-c", again) == (0, out)
+
+
+def test_sample_has_the_defaults():
+    """conf/natterd.conf shows every option as it is without it, but for announce."""
+    _, sample = run("--print-config", "-c", os.path.join(SRC, "conf", "natterd.conf"))
+    _, default = run("--print-config", "127.0.0.1", "9600")
+    differing = [a for a, b in zip(sample.splitlines(), default.splitlines()) if a != b]
+    assert [x.strip() for x in differing if "announce" not in x and "address" not in x] == []
+    assert "announce = name" in sample
+
+
+# ---- sockets ----
+
+def test_port_in_use(plain):
+    status, out = run("127.0.0.1", str(plain.port))
+    assert status == 1
+    assert f"cannot listen on 127.0.0.1:{plain.port}" in out and "in use" in out and "another" in out
+
+
+def test_port_in_use_by_somebody_else():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        status, out = run("127.0.0.1", str(s.getsockname()[1]))
+        assert status == 1 and "in use" in out
+
+
+def test_port_can_be_used_again_at_once(start):
+    d = start()
+    c = d.connect()
+    d.stop()
+    c.close()
+    e = Natterd("listener main { address = {\"127.0.0.1\"} port = %d }\n" % d.port)
+    e.connect().close()
+    e.stop()
+
+
+def test_ipv6(start):
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.fail("this machine has no IPv6 loopback")
+    d = start(host="::1")
+    c = Client("::1", d.port)
+    assert c.recv_json()["message"] == "::1 connected"
+    c.close()
+
+
+def test_unix_socket(tmp_path):
+    path = str(tmp_path / "natterd.sock")
+    config = f'listener local {{ path = "{path}" mode = "0600" }}\n'
+    with Natterd(config) as d:
+        assert os.stat(path).st_mode & 0o777 == 0o600
+        c = Client(None, None, unix=path)
+        assert c.recv_json()["message"] == "unix connected"
+        c.send_json(message="hi")
+        assert c.recv_json()["message"] == "hi"
+        c.close()
+        status, out = run("-c", d.config_path)
+        assert status == 1 and "in use" in out
+        assert os.path.exists(path)
+    assert not os.path.exists(path)
+    # one that a killed daemon left behind is replaced
+    with Natterd(config) as d:
+        d.kill()
+        assert os.path.exists(path)
+        d.start()
+        Client(None, None, unix=path).close()
+
+
+def test_host_and_port_replace_the_files_listeners(tmp_path):
+    d = Natterd("listener main { address = {\"192.0.2.1\"} port = 80 }\nannounce = off\n", args=["127.0.0.1", "0"])
+    c = d.connect()
+    c.expect_silence()
+    c.close()
+    d.stop()
+
+
+# ---- signals ----
+
+def test_sigterm_closes_with_1001_and_waits(start):
+    d = start("announce = name\n")
+    clients = [d.connect("/bye") for _ in range(20)]
+    half = d.connect(upgrade=False)
+    half.send_raw(b"GET /")
+    d.signal(signal.SIGTERM)
+    for c in clients:
+        code, reason = c.recv_close()
+        assert code == 1001 and reason
+        c.send_raw(frame(8, b"\x03\xe9"))
+        c.expect_eof()
+        c.close()
+    assert d.process.wait(20) == 0
+    half.close()
+
+
+def test_sigterm_does_not_wait_for_ever(start):
+    d = start("shutdown_timeout = 1s\nclose_timeout = 60s\n")
+    c = d.connect("/stay")
+    d.signal(signal.SIGTERM)
+    assert d.process.wait(20) == 0
+    assert "did not close in time" in d.log()
+    c.close()
+
+
+def test_what_was_queued_arrives_before_the_close(start):
+    d = start("message_rate = 0\nsend_queue = 16M\n")
+    a, slow = d.connect("/q"), d.connect("/q", receive_buffer=4096)
+    for i in range(400):
+        a.send_json(message="q" * 8000, n=i)
+        a.recv_until(n=i)
+    reader = []
+    d.signal(signal.SIGTERM)
+    t = threading.Thread(target=lambda: reader.append([slow.recv_until(type="usermsg")["n"] for _ in range(400)]))
+    t.start()
+    t.join(20)
+    assert reader and reader[0] == list(range(400))
+    assert slow.recv_close()[0] == 1001
+    slow.close()
+    a.close()
+    assert d.process.wait(20) == 0
+
+
+def test_sigint_stops_too(start):
+    d = start()
+    d.signal(signal.SIGINT)
+    assert d.process.wait(20) == 0
+
+
+def test_sighup_says_that_it_does_nothing(start):
+    d = start()
+    c = d.connect()
+    d.signal(signal.SIGHUP)
+    wait_for("the log line", lambda: d.log_contains("restart it to apply changes"))
+    c.send_json(message="alive")
+    c.recv_until(message="alive")
+    c.close()
+
+
+def test_sigusr1_logs_every_counter(start):
+    d = start()
+    with open(os.path.join(SRC, "src", "base", "stats.def"), encoding="utf-8") as f:
+        names = re.findall(r"^STAT\((\w+),", f.read(), re.M)
+    assert list(d.counters()) == names
+
+
+# ---- the process ----
+
+def test_detach_and_pid_file(tmp_path):
+    pid_file = tmp_path / "natterd.pid"
+    log = tmp_path / "log"
+    path = conf(tmp_path, f'pid_file = "{pid_file}"\nlistener main {{ address = {{"127.0.0.1"}} port = 0 }}\n')
+    with open(log, "ab") as out:
+        status = subprocess.run([BINARY, "-d", "-c", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                timeout=20, check=False).returncode
+    assert status == 0
+    wait_for("the pid file", lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
+    pid = int(pid_file.read_text())
+    wait_for("it to be ready", lambda: " ready " in log.read_text())
+    port = int(re.search(r"address=127.0.0.1:(\d+)", log.read_text()).group(1))
+    Client("127.0.0.1", port).close()
+    os.kill(pid, signal.SIGTERM)
+    wait_for("it to stop", lambda: not pid_file.exists())
+    assert "Sanitizer" not in log.read_text()
+
+
+def test_detach_reports_a_port_in_use(plain):
+    status, out = run("-d", "127.0.0.1", str(plain.port))
+    assert status == 1 and "in use" in out
+
+
+def test_systemd_notification(tmp_path):
+    if "portable" in run("--version")[1] or os.environ.get("NATTER_PORTABLE") == "yes":
+        return  # built without systemd: nothing is sent, which the next test shows
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(20)
+        d = Natterd(env={"NOTIFY_SOCKET": path})
+        assert s.recv(100) == b"READY=1"
+        d.signal(signal.SIGTERM)
+        assert s.recv(100) == b"STOPPING=1"
+        d.process.wait(20)
+        d.stop()
+
+
+def test_log_has_no_texts_and_no_tokens(start):
+    d = start("log_level = debug\n")
+    c = d.connect("/log?token=s3cret&name=ann", headers=["Cookie: s3cret", "Authorization: Bearer s3cret",
+                                                        "Sec-WebSocket-Protocol: natter.bearer.s3cret, chat"])
+    c.send_json(message="s3cret")
+    c.recv_until(message="s3cret")
+    c.send("{s3cret")
+    c.recv_until(type="error")
+    c.close()
+    wait_for("the end", lambda: d.counters()["connections"] == 0)
+    assert "s3cret" not in d.log()

@@ -1,0 +1,177 @@
+"""Plain HTTP and the opening handshake on the public port."""
+import subprocess
+
+import pytest
+
+from natterd import Client, frame
+
+GOOD = ["GET / HTTP/1.1", "Host: localhost", "Connection: Upgrade", "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw=="]
+
+
+def ask(daemon, request, pieces=None):
+    """Sends bytes; (status, headers, body). The server closes in good order."""
+    c = daemon.connect(upgrade=False)
+    if pieces:
+        for i in range(0, len(request), pieces):
+            c.send_raw(request[i : i + pieces])
+    else:
+        c.send_raw(request)
+    c.read_response()
+    body = c.read_to_end() if c.status != 101 else b""
+    c.close()
+    return c.status, c.headers, body
+
+
+def request(*lines):
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def without(name):
+    return [x for x in GOOD if not x.lower().startswith(name.lower())]
+
+
+def test_page(plain):
+    for path, kind in (("/", "text/html"), ("/chat.js", "text/javascript"), ("/chat.css", "text/css")):
+        status, headers, body = ask(plain, request(f"GET {path} HTTP/1.1", "Host: x"))
+        assert status == 200 and headers["content-type"].startswith(kind)
+        assert len(body) == int(headers["content-length"]) > 100
+        assert "unsafe-inline" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        status, again, body = ask(plain, request(f"HEAD {path} HTTP/1.1", "Host: x"))
+        assert status == 200 and body == b"" and again["content-length"] == headers["content-length"]
+
+
+def test_page_with_curl(plain):
+    out = subprocess.run(["curl", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
+                          f"http://127.0.0.1:{plain.port}/"], capture_output=True, text=True, check=True).stdout
+    assert out.startswith("200 ")
+
+
+def test_page_can_be_turned_off(start):
+    d = start("page = no\n")
+    assert ask(d, request("GET / HTTP/1.1", "Host: x"))[0] == 426
+    assert ask(d, request("GET /chat.js HTTP/1.1", "Host: x"))[0] == 426
+
+
+def test_healthz(plain):
+    status, _, body = ask(plain, request("GET /healthz HTTP/1.1", "Host: x"))
+    assert (status, body) == (200, b"ok\n")
+
+
+def test_not_found(start):
+    d = start('endpoint "/chat" { }\n')
+    assert ask(d, request("GET /nothing HTTP/1.1", "Host: x"))[0] == 404
+    status, headers, _ = ask(d, request("GET /chat HTTP/1.1", "Host: x"))
+    assert status == 426 and headers["sec-websocket-version"] == "13" and headers["upgrade"].lower() == "websocket"
+
+
+REFUSED = [
+    (400, [*without("Host"), ]),
+    (400, [*GOOD, "Host: other"]),
+    (400, [*without("Host"), "Host:"]),
+    (400, [*without("Sec-WebSocket-Key")]),
+    (400, [*without("Sec-WebSocket-Key"), "Sec-WebSocket-Key: short"]),
+    (400, [*GOOD, "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw=="]),
+    (400, [*without("Connection"), "Connection: close"]),
+    (400, [*GOOD, "X y: z"]),
+    (400, [*GOOD, "X : z"]),
+    (400, [*GOOD, "X: a", " b"]),
+    (400, [*GOOD, "X: a\x00b"]),
+    (400, [*GOOD, "X: a\rb"]),
+    (400, [*GOOD, "Content-Length: 5"]),
+    (400, [*GOOD, "Transfer-Encoding: chunked"]),
+    (400, ["GET /%zz HTTP/1.1", *GOOD[1:]]),
+    (400, ["GET nowhere HTTP/1.1", *GOOD[1:]]),
+    (405, ["POST / HTTP/1.1", *GOOD[1:]]),
+    (405, ["DELETE / HTTP/1.1", "Host: x"]),
+    (426, [*without("Sec-WebSocket-Version"), "Sec-WebSocket-Version: 8"]),
+    (414, ["GET /" + "x" * 20000 + " HTTP/1.1", *GOOD[1:]]),
+    (414, ["GET /" + "x" * 2000 + " HTTP/1.1", *GOOD[1:]]),
+    (431, [*GOOD, "X: " + "y" * 20000]),
+    (431, [*GOOD, *[f"X{i}: y" for i in range(101)]]),
+    (505, ["GET / HTTP/2.0", *GOOD[1:]]),
+]
+
+
+@pytest.mark.parametrize("status, lines", REFUSED, ids=range(len(REFUSED)))
+@pytest.mark.parametrize("pieces", [None, 1, 7])
+def test_refused(plain, status, lines, pieces):
+    data = request(*lines)
+    if pieces and len(data) > 4000:
+        pieces *= 100
+    got, headers, body = ask(plain, data, pieces)
+    assert got == status
+    assert body.strip() and b"\n" not in body.strip()  # one line that says what is wrong
+    assert headers["connection"].lower().startswith("close")
+    if status == 426:
+        assert headers["sec-websocket-version"] == "13"
+    if status == 405:
+        assert headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("lines", [
+    [*without("Connection"), "connection: keep-alive, UPGRADE"],
+    [*without("Upgrade"), "UPGRADE: WebSocket"],
+    [*without("Host"), "Host: [::1]:9600"],
+    ["GET http://localhost/x HTTP/1.1", *GOOD[1:]],
+    [*GOOD, "Cookie: " + "c" * 8000],
+    [*GOOD, "X-Latin: gr\xfc\xdfe"],
+], ids=range(6))
+@pytest.mark.parametrize("pieces", [None, 1])
+def test_accepted(plain, lines, pieces):
+    assert ask(plain, request(*lines), pieces)[0] == 101
+
+
+def test_tls_client_on_the_plain_port(plain):
+    assert ask(plain, bytes.fromhex("16030100c8010000c40303") + b"\x00" * 50)[0] == 400
+
+
+def test_full_server_says_so(start):
+    d = start("max_connections = 3\n")
+    three = [d.connect("/full") for _ in range(3)]
+    status, headers, body = ask(d, request(*GOOD))
+    assert status == 503 and "retry-after" in headers and body.strip()
+    three[0].close()
+    d.counter_reaches("refused_full", 1)
+    from natterd import wait_for
+    wait_for("a free place", lambda: d.counters()["connections"] < 3)
+    d.connect("/full").close()
+    for c in three:
+        c.close()
+
+
+def test_silent_and_slow_handshakes_are_closed(start):
+    d = start("handshake_timeout = 1s\n")
+    silent = d.connect(upgrade=False)
+    slow = d.connect(upgrade=False)
+    slow.send_raw(b"GET / HTTP/1.1\r\nHost: lo")
+    assert silent.read_to_end() == b"" and slow.read_to_end() == b""
+    assert d.counters()["closed_handshake"] == 2
+    silent.close()
+    slow.close()
+
+
+def test_data_behind_the_request_is_not_lost(plain):
+    c = plain.connect("/behind", upgrade=False)
+    whole = c.request + b"".join(frame(1, f'{{"message":{i}}}') for i in range(50))
+    cut = len(c.request) + 3  # in the middle of the first frame's header
+    c.send_raw(whole[:cut])
+    c.read_handshake()
+    c.send_raw(whole[cut:])
+    c.recv_until(type="system")
+    assert [c.recv_json()["message"] for _ in range(50)] == list(range(50))
+    c.close()
+
+
+def test_request_cut_everywhere(plain):
+    base = Client("127.0.0.1", plain.port, "/cut?name=", upgrade=False)
+    data = base.request + frame(1, '{"type":"x"}')
+    base.close()
+    for i in range(0, len(data), 3):
+        c = plain.connect("/cut", upgrade=False)
+        c.send_raw(data[:i])
+        c.send_raw(data[i:])
+        c.read_handshake()
+        c.recv_until(type="x")
+        c.close()
