@@ -2,6 +2,7 @@
 #
 # A unit test is tests/unit/FOLDER/test_FILE.c and two lines here: its name in
 # unit_tests, and the LDADD with which its folder's tests link.
+# make check-long runs all of it several times, and the unit tests under valgrind.
 
 # ---- unit: cmocka; a floor's library whole, and only the floors below it ----
 
@@ -50,4 +51,61 @@ TESTS += $(unit_tests)
 else
 TESTS += tests/unit/skipped
 endif
-EXTRA_PROGRAMS = $(unit_tests)
+
+# ---- the tree, the daemon, the browser ----
+
+TESTS += \
+	tests/lint/layers \
+	tests/lint/docs \
+	tests/daemon/run \
+	tests/browser/run
+
+AM_TESTS_ENVIRONMENT = \
+	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
+	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE;
+
+EXTRA_DIST += \
+	tests/browser/.npmrc \
+	tests/browser/chat_page.test.mjs \
+	tests/browser/natterd.mjs \
+	tests/browser/package-lock.json \
+	tests/browser/package.json \
+	tests/browser/run \
+	tests/browser/screenshot.mjs \
+	tests/daemon/conftest.py \
+	tests/daemon/natterd.py \
+	tests/daemon/run \
+	tests/daemon/test_chat.py \
+	tests/daemon/test_daemon.py \
+	tests/daemon/test_http.py \
+	tests/daemon/test_limits.py \
+	tests/daemon/test_tutorials.py \
+	tests/daemon/test_ws.py \
+	tests/lint/docs \
+	tests/lint/layers \
+	tests/unit/skipped \
+	tests/unit/wire/feed.h
+
+# ---- more than make check: the unit tests under valgrind, the daemon's tests over and over ----
+
+check-valgrind: $(check_PROGRAMS)
+	@for t in $(check_PROGRAMS); do \
+		echo "valgrind $$t"; \
+		srcdir=$(srcdir) valgrind -q --error-exitcode=99 --leak-check=full ./$$t >valgrind.log 2>&1 || \
+			{ cat valgrind.log; exit 1; }; \
+	done; rm -f valgrind.log
+
+check-long: check check-valgrind
+	@for round in 1 2 3; do $(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; done
+
+# ---- see it ----
+
+demo: natterd
+	@echo 'natter: chat at http://localhost:9600/ (two windows talk to each other; Ctrl-C ends it)'
+	@./natterd -c $(srcdir)/conf/demo.conf
+
+# README's picture.
+screenshot: natterd
+	NATTERD='$(abs_builddir)/natterd' node $(srcdir)/tests/browser/screenshot.mjs
+
+.PHONY: check-valgrind check-long demo screenshot

@@ -16,8 +16,8 @@ const LINES_MAX = 1000; // shown; older ones go
 const SEEN_MAX = 500; // more than HISTORY
 const RETRY_FIRST = 500, RETRY_MAX = 30000, STEADY = 5000; // ms
 const GROUP = 5 * 60 * 1000; // ms between messages that are shown as one person's turn
-const COLORS = ['#a03a2b', '#b0640f', '#7d7a12', '#3f8a2e', '#12805c', '#0f7f8c',
-	'#1b6fb0', '#4a5cc4', '#7a4bc0', '#a03fa5', '#b8367a', '#8a5a3c'];
+const COLORS = ['#a03a2b', '#b0640f', '#c2417f', '#3f8a2e', '#12805c', '#0f7f8c',
+	'#1b6fb0', '#4a5cc4', '#7a4bc0', '#a03fa5', '#8e44ad', '#8a5a3c'];
 
 const [log, nameField, nameError, text, state, retry, newer] =
 	['log', 'name', 'name-error', 'text', 'state', 'retry', 'newer'].map((id) => document.getElementById(id));
@@ -49,10 +49,10 @@ function address() {
 }
 
 function connect() {
-	clearTimeout(timer);
 	if (socket)
 		return;
-	showState('connecting', attempts ? 'Connection lost. Trying again…' : 'Connecting…');
+	clearTimeout(timer);
+	showState('connecting', attempts ? 'No connection. Trying again…' : 'Connecting…');
 	socket = new WebSocket(address());
 	socket.onopen = () => {
 		showState('open', 'Connected');
@@ -72,7 +72,7 @@ function connect() {
 		} else if (mayReconnect(event.code)) {
 			// full jitter: a thousand pages do not come back in step
 			timer = setTimeout(connect, Math.random() * Math.min(RETRY_MAX, RETRY_FIRST * 2 ** attempts++));
-			showState('lost', 'Connection lost. Trying again…');
+			showState('lost', 'No connection. Trying again…');
 		} else {
 			showState('closed', `Disconnected: ${event.reason || `code ${event.code}`}`);
 		}

@@ -1,0 +1,83 @@
+/*
+ * A natterd on a free loopback port, and a Chromium to look at it.
+ *
+ * NATTERD names the binary (else the one in the source tree), CHROMIUM the browser.
+ * Whatever is started here is ended here, each process by its own handle.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+import { chromium } from 'playwright-core';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const binary = path.resolve(process.env.NATTERD || path.join(here, '../../natterd'));
+
+async function freePort() {
+	const server = net.createServer().listen(0, '127.0.0.1');
+	await once(server, 'listening');
+	const { port } = server.address();
+	server.close();
+	await once(server, 'close');
+	return port;
+}
+
+export class Natterd {
+	/* OPTIONS: lines of natterd.conf */
+	static async start(options = 'announce = name') {
+		const d = new Natterd();
+		d.port = await freePort();
+		d.dir = await mkdtemp(path.join(tmpdir(), 'natter-browser-'));
+		d.conf = path.join(d.dir, 'natterd.conf');
+		d.log = '';
+		await writeFile(d.conf, `${options}\nlistener test {\n\taddress = {"127.0.0.1"}\n\tport = ${d.port}\n}\n`);
+		await d.run();
+		return d;
+	}
+
+	get url() {
+		return `http://127.0.0.1:${this.port}/`;
+	}
+
+	/* Starts the daemon, and returns when it answers. */
+	async run() {
+		this.child = spawn(binary, ['-c', this.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+		this.child.stderr.on('data', (data) => { this.log += data; });
+		this.ended = once(this.child, 'exit').catch((error) => { this.log += error; });
+		for (let tries = 0; tries < 200; tries++) {
+			if (this.child.exitCode !== null)
+				break;
+			const answer = await fetch(this.url).catch(() => null);
+			if (answer?.ok)
+				return;
+			await sleep(25);
+		}
+		throw new Error(`${binary} does not serve ${this.url}:\n${this.log}`);
+	}
+
+	async kill(signal = 'SIGKILL') {
+		this.child.kill(signal);
+		await this.ended;
+	}
+
+	async stop() {
+		const late = setTimeout(() => this.child.kill('SIGKILL'), 5000);
+		await this.kill('SIGTERM');
+		clearTimeout(late);
+		await rm(this.dir, { recursive: true, force: true });
+	}
+}
+
+/* Playwright gives it a fresh user-data-dir and removes it at close(). */
+export function launchChromium() {
+	return chromium.launch({
+		executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+		args: ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run',
+			'--disable-background-networking', '--disable-component-update', '--disable-sync'],
+	});
+}
