@@ -2,6 +2,8 @@
 
 #include "daemon/config.h"
 
+#include "wire/utf8.h"
+
 #include <arpa/inet.h>
 #include <confuse.h>
 #include <ctype.h>
@@ -147,13 +149,13 @@ static void expected(const struct row *r, char *buf, size_t size)
 		list_words(r->kind, buf, size);
 }
 
-/* Text as it may go into a header, a name or a path: UTF-8 is libunistring's business elsewhere, control characters are not text. */
+/* Text as it may go into JSON, a header or a path. */
 static bool is_text(const char *s)
 {
-	for (; *s; s++)
-		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+	for (const char *p = s; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return false;
-	return true;
+	return utf8_valid(s, strlen(s));
 }
 
 /* Whether S is a good value for R; WHY says what was expected. */
@@ -168,7 +170,7 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 		       parse_number(r->kind, r->max, &max) && n >= min && n <= max;
 	if (r->kind != STRING && r->kind != LIST)
 		return parse_word(r->kind, s, &w);
-	snprintf(why, size, "text without control characters");
+	snprintf(why, size, "UTF-8 text without control characters");
 	return is_text(s);
 }
 

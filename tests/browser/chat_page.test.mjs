@@ -10,8 +10,9 @@ import WebSocket from 'ws';
 import { launchChromium, Natterd } from './natterd.mjs';
 
 let natterd, browser;
+let ann, ben; // two windows, each a context of its own: two people on two computers
 let troubles = []; // what a browser complains of; each test must leave it empty
-const open = []; // contexts and clients of the running test
+const open = []; // what else the running test has opened
 
 /* However a test hangs, this ends. Playwright ends its Chromium when we exit. */
 setTimeout(() => {
@@ -21,9 +22,9 @@ setTimeout(() => {
 }, 55000).unref();
 
 before(async () => {
-	natterd = await Natterd.start();
-	browser = await launchChromium();
-}, { timeout: 20000 });
+	[natterd, browser] = await Promise.all([Natterd.start(), launchChromium()]);
+	[ann, ben] = await Promise.all([openWindow('ann'), openWindow('ben')]);
+}, { timeout: 30000 });
 
 after(async () => {
 	await browser?.close();
@@ -36,10 +37,8 @@ afterEach(async () => {
 	assert.deepEqual(troubles.splice(0), []);
 });
 
-/* A window of somebody else: its own context, as if on another computer. */
-async function openWindow(room, name = '', options = {}) {
+async function openWindow(name, options = {}) {
 	const context = await browser.newContext(options);
-	open.push(context);
 	const page = await context.newPage();
 	page.setDefaultTimeout(8000);
 	await page.addInitScript(() => addEventListener('securitypolicyviolation',
@@ -48,27 +47,37 @@ async function openWindow(room, name = '', options = {}) {
 	page.on('pageerror', (e) => troubles.push(String(e)));
 	page.on('dialog', (d) => { troubles.push(`dialog: ${d.message()}`); d.dismiss(); });
 	page.on('response', (r) => r.status() >= 400 && troubles.push(`${r.status()} ${r.url()}`));
-	await page.goto(`${natterd.url}#${room}`);
+	await page.goto(natterd.url);
 	await connected(page);
-	if (name)
-		await takeName(page, name);
+	await takeName(page, name);
 	return page;
 }
 
+/* Ann and Ben go to a room, as by a link; Ann is there first. */
+async function meetIn(room) {
+	for (const [page, name] of [[ann, 'ann'], [ben, 'ben']]) {
+		await page.evaluate((it) => { location.hash = it; }, room);
+		await named(page, name);
+	}
+}
+
+const nameBox = (page) => page.getByLabel('Your name');
+const textBox = (page) => page.getByLabel('Message', { exact: true });
 const connected = (page) => page.locator('#state.open').waitFor();
 const named = (page, name) => page.locator('#log .note', { hasText: `${name} connected` }).first().waitFor();
 const bubble = (page, words) => page.locator('.bubble .words').getByText(words, { exact: true });
 const words = (page) => page.locator('.bubble .words').allTextContents();
 
-async function takeName(page, name) {
-	await page.getByLabel('Your name').fill(name);
-	await page.keyboard.press('Enter');
-	await named(page, name);
+async function takeName(page, name, announced = name) {
+	await page.evaluate(() => document.querySelectorAll('.note').forEach((note) => note.remove()));
+	await nameBox(page).fill(name);
+	await nameBox(page).press('Enter');
+	await named(page, announced);
 }
 
 async function say(page, message) {
-	await page.getByLabel('Message', { exact: true }).fill(message);
-	await page.keyboard.press('Enter');
+	await textBox(page).fill(message);
+	await textBox(page).press('Enter');
 }
 
 /* Another program: a tutorial's page, a bot. */
@@ -80,43 +89,44 @@ async function openClient(room, query = '') {
 }
 
 test('two windows chat with each other', { timeout: 15000 }, async () => {
-	const ann = await openWindow('two', 'ann');
-	const ben = await openWindow('two', 'ben');
+	assert.equal(await ann.locator('#room').textContent(), '#lobby');
+	await meetIn('two');
 	await named(ann, 'ben'); // the system line, to those who are there
 
 	await say(ann, 'Hello, Ben!');
 	await bubble(ben, 'Hello, Ben!').waitFor();
-	await say(ben, 'Hello, Ann!\u{1F44B}');
-	await bubble(ann, 'Hello, Ann!\u{1F44B}').waitFor();
+	await say(ben, 'Hello, Ann! \u{1F44B}');
+	await bubble(ann, 'Hello, Ann! \u{1F44B}').waitFor();
 	await say(ann, 'the end');
 	await bubble(ben, 'the end').waitFor();
 	await bubble(ann, 'the end').waitFor();
 
 	for (const page of [ann, ben]) {
-		assert.deepEqual(await words(page), ['Hello, Ben!', 'Hello, Ann!\u{1F44B}', 'the end']);
+		assert.deepEqual(await words(page), ['Hello, Ben!', 'Hello, Ann! \u{1F44B}', 'the end']);
 		assert.deepEqual(await page.locator('.message .name').allTextContents(), ['ann', 'ben', 'ann']);
 		assert.match(await page.locator('.message time').first().getAttribute('datetime'), /^\d{4}-.*Z$/);
 	}
 	assert.equal(await ann.locator('.message.mine').count(), 2);
 	assert.equal(await ben.locator('.message.mine').count(), 1);
-	assert.equal(await ann.getByLabel('Message', { exact: true }).inputValue(), '');
+	assert.equal(await textBox(ann).inputValue(), '');
 });
 
 test('a guest chats without a name, in a room of an odd name', { timeout: 15000 }, async () => {
-	const one = await openWindow('caf%C3%A9 %231%3F/tea');
-	const two = await openWindow('caf%C3%A9 %231%3F/tea');
-	await say(one, 'hm');
-	await bubble(two, 'hm').waitFor();
-	assert.deepEqual(await two.locator('.message .name').allTextContents(), ['guest']);
-	assert.equal(await one.locator('.message.mine').count(), 1);
-	assert.equal(await two.locator('.message.mine').count(), 0);
-	assert.equal(await two.locator('#room').textContent(), '#café #1?/tea');
+	await meetIn('caf%C3%A9 %231%3F/tea');
+	assert.equal(await ann.locator('#room').textContent(), '#café #1?/tea');
+	await takeName(ben, '', 'guest');
+	await say(ben, 'hm');
+	await bubble(ann, 'hm').waitFor();
+	await bubble(ben, 'hm').waitFor();
+	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['guest']);
+	assert.equal(await ann.locator('.message.mine').count(), 0);
+	assert.equal(await ben.locator('.message.mine').count(), 1);
+	await takeName(ben, 'ben');
 });
 
 test('what others send is text, never HTML', { timeout: 15000 }, async () => {
 	const evil = '<img src=x onerror=alert(1)><script>window.pwned=1</script>';
-	const ann = await openWindow('html', 'ann-html');
-	const ben = await openWindow('html', 'ben-html');
+	await meetIn('html');
 	await say(ann, evil);
 	await bubble(ben, evil).waitFor();
 
@@ -129,7 +139,7 @@ test('what others send is text, never HTML', { timeout: 15000 }, async () => {
 });
 
 test('objects that are no chat message are ignored', { timeout: 15000 }, async () => {
-	const ann = await openWindow('objects', 'ann-objects');
+	await meetIn('objects');
 	const bot = await openClient('objects');
 	bot.send('{"type":"typing"}');
 	bot.send('{"type":"usermsg","message":{"no":"text"}}');
@@ -140,15 +150,16 @@ test('objects that are no chat message are ignored', { timeout: 15000 }, async (
 });
 
 test('a reload shows the history, and keeps the name', { timeout: 15000 }, async () => {
-	const ann = await openWindow('past', 'ann-past');
+	await meetIn('past');
 	for (const message of ['one', 'two', 'three']) {
 		await say(ann, message);
 		await bubble(ann, message).waitFor();
 	}
 	await ann.reload();
 	await bubble(ann, 'three').waitFor();
+	await named(ann, 'ann');
 	assert.deepEqual(await words(ann), ['one', 'two', 'three']);
-	assert.equal(await ann.getByLabel('Your name').inputValue(), 'ann-past');
+	assert.equal(await nameBox(ann).inputValue(), 'ann');
 	assert.equal(await ann.locator('.message.mine').count(), 3);
 
 	// the same by a reconnect, where the page has the messages already
@@ -156,32 +167,31 @@ test('a reload shows the history, and keeps the name', { timeout: 15000 }, async
 	await say(ann, 'four');
 	await bubble(ann, 'four').waitFor();
 	assert.deepEqual(await words(ann), ['one', 'two', 'three', 'four']);
+	await takeName(ann, 'ann');
 });
 
 test('a name that somebody else has is refused in words', { timeout: 15000 }, async () => {
-	const ann = await openWindow('names', 'ann-names');
-	const other = await openWindow('names');
-	await other.getByLabel('Your name').fill('Ann-Names');
-	await other.keyboard.press('Enter');
-	await other.getByRole('alert').getByText('Somebody else is “Ann-Names”').waitFor();
-	assert.equal(await other.getByLabel('Your name').getAttribute('aria-invalid'), 'true');
+	await meetIn('names');
+	await nameBox(ben).fill('Ann');
+	await nameBox(ben).press('Enter');
+	await ben.getByRole('alert').getByText('Somebody else is “Ann”').waitFor();
+	assert.equal(await nameBox(ben).getAttribute('aria-invalid'), 'true');
 
-	await connected(other);
-	await say(other, 'I am ann'); // comes back to the box, and to nobody else
-	await other.waitForFunction(() => document.activeElement.id === 'name');
-	assert.equal(await other.getByLabel('Message', { exact: true }).inputValue(), 'I am ann');
+	await connected(ben);
+	await say(ben, 'I am Ann'); // comes back to the box, and to nobody else
+	await ben.waitForFunction(() => document.activeElement.id === 'name');
+	assert.equal(await textBox(ben).inputValue(), 'I am Ann');
 
-	await takeName(other, 'ben-names');
-	assert.equal(await other.getByRole('alert').textContent(), '');
-	await other.getByLabel('Message', { exact: true }).press('Enter');
-	await bubble(ann, 'I am ann').waitFor();
-	assert.deepEqual(await words(ann), ['I am ann']);
-	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['ben-names']);
+	await takeName(ben, 'ben');
+	assert.equal(await ben.getByRole('alert').textContent(), '');
+	await textBox(ben).press('Enter');
+	await bubble(ann, 'I am Ann').waitFor();
+	assert.deepEqual(await words(ann), ['I am Ann']);
+	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['ben']);
 });
 
 test('the daemon is killed and comes back: all chat on', { timeout: 30000 }, async () => {
-	const ann = await openWindow('kill', 'ann-kill');
-	const ben = await openWindow('kill', 'ben-kill');
+	await meetIn('kill');
 	await say(ann, 'before');
 	await bubble(ben, 'before').waitFor();
 
@@ -197,18 +207,19 @@ test('the daemon is killed and comes back: all chat on', { timeout: 30000 }, asy
 	await say(ben, 'after');
 	await bubble(ann, 'after').waitFor();
 	await bubble(ben, 'after').waitFor();
-	assert.deepEqual(await words(ann), ['before', 'written meanwhile', 'after']);
-	assert.equal((await words(ben)).filter((it) => it === 'after').length, 1);
+	for (const page of [ann, ben])
+		assert.deepEqual(await words(page), ['before', 'written meanwhile', 'after']);
 	troubles = troubles.filter((it) => !/^WebSocket connection to .* failed/.test(it)); // as it should
 });
 
 test('a phone scrolls up and down only, and stays where one reads', { timeout: 15000 }, async () => {
-	const page = await openWindow('phone', 'a-name-that-is-as-long-as-may-be', {
+	const page = await openWindow('a-name-that-is-as-long-as-may-be', {
 		viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true, colorScheme: 'dark',
 	});
+	open.push(page.context());
 	await say(page, `https://example.org/${'long'.repeat(60)}`);
 	await page.locator('.message').waitFor();
-	const bot = await openClient('phone');
+	const bot = await openClient('lobby');
 	for (let i = 0; i < 40; i++)
 		bot.send(JSON.stringify({ message: `line ${i}`, name: 'bot' }));
 	await bubble(page, 'line 39').waitFor();

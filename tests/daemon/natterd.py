@@ -137,8 +137,8 @@ class Natterd:
 
 def run(*args, timeout=DEADLINE):
     """Runs the daemon to its end; returns (status, output)."""
-    p = subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
-                       check=False)
+    p = subprocess.run([BINARY, *args], capture_output=True, text=True, errors="replace", timeout=timeout,
+                       stdin=subprocess.DEVNULL, check=False)
     return p.returncode, p.stdout + p.stderr
 
 

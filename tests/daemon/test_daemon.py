@@ -15,7 +15,7 @@ SRC = os.environ.get("srcdir", os.path.join(os.path.dirname(os.path.abspath(__fi
 
 def conf(tmp_path, text):
     path = tmp_path / "natterd.conf"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
     return str(path)
 
 
@@ -60,6 +60,8 @@ BAD = [
     ("listener a { }\nlistener a { }\n", 2, "a"),
     ("max_rooms = 5", 0, None),
     ("page = perhaps\n", 1, "yes or no"),
+    ('default_type = "caf\udce9"\n', 1, "UTF-8"),
+    ('default_type = "a\\nb"\n', 1, "control characters"),
     ('endpoint "/a" { listener = {"b"} }\n', None, 'no listener "b"'),
 ]
 

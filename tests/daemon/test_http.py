@@ -1,5 +1,7 @@
 """Plain HTTP and the opening handshake on the public port."""
+import email.utils
 import subprocess
+import time
 
 import pytest
 
@@ -55,8 +57,10 @@ def test_page_can_be_turned_off(start):
 
 
 def test_healthz(plain):
-    status, _, body = ask(plain, request("GET /healthz HTTP/1.1", "Host: x"))
+    status, headers, body = ask(plain, request("GET /healthz HTTP/1.1", "Host: x"))
     assert (status, body) == (200, b"ok\n")
+    sent = email.utils.parsedate_to_datetime(headers["date"]).timestamp()
+    assert abs(sent - time.time()) < 60
 
 
 def test_not_found(start):
