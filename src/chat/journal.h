@@ -4,8 +4,9 @@
  * A journal keeps the order and the past of rooms. All of it is asynchronous:
  * a request returns at once, and its answer is a letter to the mailbox that
  * the room's home gave when it subscribed, so every callback runs on the
- * home's thread and never from within a request. Delivery and acknowledgement
- * of a message happen only from its ordered event.
+ * home's thread and never from within a request (but for JOURNAL_NO_MEMORY:
+ * there is no letter to send then). Delivery and acknowledgement of a message
+ * happen only from its ordered event.
  *
  * (room, epoch, seq) that anybody saw is never used again: seq rises by 1
  * within an epoch, and a journal that cannot prove where it stood begins a new
@@ -31,6 +32,7 @@ struct journal_message {
 	uint64_t seq;          /* from 1 */
 	int64_t time;          /* ms since 1970; never falls within a room */
 	uint64_t sender;       /* as given with append */
+	void *tag;             /* likewise; NULL for what another home appended, and in pages */
 	struct payload *body;
 };
 

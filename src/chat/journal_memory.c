@@ -117,8 +117,6 @@ static void post(struct journal_room *r, struct letter *l)
 struct plain_letter {
 	struct letter letter;
 	struct journal_room *room;
-	enum journal_status status;
-	void *tag;
 	struct journal_message message;
 };
 
@@ -150,7 +148,6 @@ static void open_message(struct letter *letter, void *reader)
 struct page_letter {
 	struct letter letter;
 	struct journal_room *room;
-	enum journal_status status;
 	void *tag;
 	size_t n;
 	bool more;
@@ -164,7 +161,7 @@ static void open_page(struct letter *letter, void *reader)
 
 	(void)reader;
 	if (arrived(r))
-		r->listener->page(r->home, l->tag, l->status, l->messages, l->n, l->more);
+		r->listener->page(r->home, l->tag, JOURNAL_OK, l->messages, l->n, l->more);
 	done_with(r);
 	for (size_t i = 0; i < l->n; i++)
 		payload_unref(l->messages[i].body);
@@ -216,8 +213,7 @@ static void append(struct journal_room *r, struct payload *body, uint64_t sender
 		r->time = now; /* a clock that was set back does not take the room's time along */
 	l->letter.open = open_message;
 	l->room = r;
-	l->tag = tag;
-	l->message = (struct journal_message){ ++r->seq, r->time, sender, payload_ref(body) };
+	l->message = (struct journal_message){ ++r->seq, r->time, sender, tag, payload_ref(body) };
 	remember(r, &l->message);
 	post(r, &l->letter);
 }
@@ -242,6 +238,7 @@ static void read_before(struct journal_room *r, uint64_t before, size_t limit, v
 	l->more = n < end;
 	for (size_t i = 0; i < n; i++) {
 		l->messages[i] = *at(r, end - n + i);
+		l->messages[i].tag = NULL;
 		payload_ref(l->messages[i].body);
 	}
 	post(r, &l->letter);

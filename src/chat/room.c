@@ -16,6 +16,13 @@
 /* A page of the past that went stale while it was read is asked for again so often. */
 #define READ_TRIES 8
 
+/* What is not stored, behind messages that are still being stored. */
+struct relay {
+	struct relay *next;
+	struct payload *text;
+	uint64_t after; /* so many appends have to be settled first */
+};
+
 struct room {
 	const struct room_opts *opts;
 	struct payload *name, *name_json;
@@ -25,6 +32,8 @@ struct room {
 	uint64_t seq;                     /* last one delivered */
 	struct join_letter *waiting, **waiting_tail; /* for `ready` */
 	size_t reading;                   /* joins whose history is being read */
+	uint64_t appended, settled;       /* our appends, and how many of them the journal has answered */
+	struct relay *relays, **relays_tail;
 	uint32_t came, went;              /* not told yet */
 	uint32_t members;
 	uint64_t empty_since;
@@ -70,13 +79,44 @@ static void publish(struct room *r, struct payload *text, unsigned dialects)
 	stats_add(STAT_published, 1);
 }
 
-static void publish_line(struct room *r, const char *line)
+/* What is said later is heard later: nothing unstored overtakes a message that is being stored. */
+static void relay(struct room *r, struct payload *text)
 {
-	struct payload *p = reply_system(line);
+	struct relay *l;
 
-	if (p)
-		publish(r, p, DIALECT_ALL);
-	payload_unref(p);
+	if (r->settled == r->appended) {
+		publish(r, text, DIALECT_ALL);
+		return;
+	}
+	l = malloc(sizeof(*l));
+	if (l == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory to relay", "bytes=%u", text->len);
+		return;
+	}
+	*l = (struct relay){ NULL, payload_ref(text), r->appended };
+	*r->relays_tail = l;
+	r->relays_tail = &l->next;
+}
+
+static void drop_first_relay(struct room *r)
+{
+	struct relay *l = r->relays;
+
+	r->relays = l->next;
+	if (r->relays == NULL)
+		r->relays_tail = &r->relays;
+	payload_unref(l->text);
+	free(l);
+}
+
+/* The journal has answered one of our appends. */
+static void settle(struct room *r)
+{
+	r->settled++;
+	while (r->relays && r->relays->after <= r->settled) {
+		publish(r, r->relays->text, DIALECT_ALL);
+		drop_first_relay(r);
+	}
 }
 
 /* In a large room one line for each that comes would be members² lines: they are summed up. */
@@ -87,12 +127,13 @@ static void announce(struct room *r, struct payload *line, uint32_t *sum)
 	if (r->members > r->opts->hub->announce_max)
 		++*sum;
 	else
-		publish(r, line, DIALECT_ALL);
+		relay(r, line);
 }
 
 void room_tick(struct room *r)
 {
 	char line[96];
+	struct payload *p;
 
 	if (r->came && r->went)
 		snprintf(line, sizeof(line), "%u connected, %u disconnected", r->came, r->went);
@@ -101,8 +142,10 @@ void room_tick(struct room *r)
 	else
 		return;
 	r->came = r->went = 0;
-	if (r->members)
-		publish_line(r, line);
+	p = r->members ? reply_system(line) : NULL;
+	if (p)
+		relay(r, p);
+	payload_unref(p);
 }
 
 /* ---- joining and leaving ---- */
@@ -165,10 +208,11 @@ void room_leave(struct room *r, unsigned worker, struct payload *parting)
 
 void room_say(struct room *r, struct payload *body, uint64_t sender)
 {
-	journal_of(r)->append(r->journal, body, sender, NULL);
+	r->appended++;
+	journal_of(r)->append(r->journal, body, sender, r);
 }
 
-void room_relay(struct room *r, struct payload *text) { publish(r, text, DIALECT_ALL); }
+void room_relay(struct room *r, struct payload *text) { relay(r, text); }
 
 static void on_subscribed(void *home, const char *epoch, uint64_t seq)
 {
@@ -198,12 +242,14 @@ static void on_message(void *home, const struct journal_message *m)
 	else
 		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%llu", (unsigned long long)m->seq);
 	payload_unref(text);
+	if (m->tag == r)
+		settle(r);
 }
 
 static void on_refused(void *home, void *tag, enum journal_status why)
 {
-	(void)home;
 	(void)tag;
+	settle(home);
 	log_limited(LOG_LEVEL_ERROR, "a message was not stored", "status=%d", (int)why);
 }
 
@@ -249,6 +295,7 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 	r->name = payload_ref(name);
 	r->name_json = json_text(json);
 	r->waiting_tail = &r->waiting;
+	r->relays_tail = &r->relays;
 	r->empty_since = clock_ms();
 	if (r->name_json == NULL)
 		goto fail;
@@ -279,6 +326,8 @@ void room_free(struct room *r)
 		next = l->next;
 		join_letter_free(l);
 	}
+	while (r->relays)
+		drop_first_relay(r);
 	payload_unref(r->name);
 	payload_unref(r->name_json);
 	free(r);

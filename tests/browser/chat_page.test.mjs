@@ -24,12 +24,12 @@ setTimeout(() => {
 before(async () => {
 	[natterd, browser] = await Promise.all([Natterd.start(), launchChromium()]);
 	[ann, ben] = await Promise.all([openWindow('ann'), openWindow('ben')]);
-}, { timeout: 30000 });
+}, { timeout: 60000 });
 
 after(async () => {
 	await browser?.close();
 	await natterd?.stop();
-}, { timeout: 15000 });
+}, { timeout: 60000 });
 
 afterEach(async () => {
 	for (const it of open.splice(0))
@@ -40,7 +40,7 @@ afterEach(async () => {
 async function openWindow(name, options = {}) {
 	const context = await browser.newContext(options);
 	const page = await context.newPage();
-	page.setDefaultTimeout(8000);
+	page.setDefaultTimeout(20000);
 	await page.addInitScript(() => addEventListener('securitypolicyviolation',
 		(e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
 	page.on('console', (m) => ['error', 'warning'].includes(m.type()) && troubles.push(m.text()));
@@ -88,7 +88,7 @@ async function openClient(room, query = '') {
 	return client;
 }
 
-test('two windows chat with each other', { timeout: 15000 }, async () => {
+test('two windows chat with each other', { timeout: 60000 }, async () => {
 	assert.equal(await ann.locator('#room').textContent(), '#lobby');
 	await meetIn('two');
 	await named(ann, 'ben'); // the system line, to those who are there
@@ -111,7 +111,7 @@ test('two windows chat with each other', { timeout: 15000 }, async () => {
 	assert.equal(await textBox(ann).inputValue(), '');
 });
 
-test('a guest chats without a name, in a room of an odd name', { timeout: 15000 }, async () => {
+test('a guest chats without a name, in a room of an odd name', { timeout: 60000 }, async () => {
 	await meetIn('caf%C3%A9 %231%3F/tea');
 	assert.equal(await ann.locator('#room').textContent(), '#café #1?/tea');
 	await takeName(ben, '', 'guest');
@@ -124,7 +124,7 @@ test('a guest chats without a name, in a room of an odd name', { timeout: 15000 
 	await takeName(ben, 'ben');
 });
 
-test('what others send is text, never HTML', { timeout: 15000 }, async () => {
+test('what others send is text, never HTML', { timeout: 60000 }, async () => {
 	const evil = '<img src=x onerror=alert(1)><script>window.pwned=1</script>';
 	await meetIn('html');
 	await say(ann, evil);
@@ -138,7 +138,7 @@ test('what others send is text, never HTML', { timeout: 15000 }, async () => {
 	assert.equal(await ben.locator('#log :is(img, script, b)').count(), 0);
 });
 
-test('objects that are no chat message are ignored', { timeout: 15000 }, async () => {
+test('objects that are no chat message are ignored', { timeout: 60000 }, async () => {
 	await meetIn('objects');
 	const bot = await openClient('objects');
 	bot.send('{"type":"typing"}');
@@ -149,7 +149,7 @@ test('objects that are no chat message are ignored', { timeout: 15000 }, async (
 	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['guest']);
 });
 
-test('a reload shows the history, and keeps the name', { timeout: 15000 }, async () => {
+test('a reload shows the history, and keeps the name', { timeout: 60000 }, async () => {
 	await meetIn('past');
 	for (const message of ['one', 'two', 'three']) {
 		await say(ann, message);
@@ -170,7 +170,7 @@ test('a reload shows the history, and keeps the name', { timeout: 15000 }, async
 	await takeName(ann, 'ann');
 });
 
-test('a name that somebody else has is refused in words', { timeout: 15000 }, async () => {
+test('a name that somebody else has is refused in words', { timeout: 60000 }, async () => {
 	await meetIn('names');
 	await nameBox(ben).fill('Ann');
 	await nameBox(ben).press('Enter');
@@ -190,7 +190,7 @@ test('a name that somebody else has is refused in words', { timeout: 15000 }, as
 	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['ben']);
 });
 
-test('the daemon is killed and comes back: all chat on', { timeout: 30000 }, async () => {
+test('the daemon is killed and comes back: all chat on', { timeout: 60000 }, async () => {
 	await meetIn('kill');
 	await say(ann, 'before');
 	await bubble(ben, 'before').waitFor();
@@ -212,7 +212,7 @@ test('the daemon is killed and comes back: all chat on', { timeout: 30000 }, asy
 	troubles = troubles.filter((it) => !/^WebSocket connection to .* failed/.test(it)); // as it should
 });
 
-test('a phone scrolls up and down only, and stays where one reads', { timeout: 15000 }, async () => {
+test('a phone scrolls up and down only, and stays where one reads', { timeout: 60000 }, async () => {
 	const page = await openWindow('a-name-that-is-as-long-as-may-be', {
 		viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true, colorScheme: 'dark',
 	});

@@ -79,6 +79,17 @@ def test_seq_rises_by_one_and_time_never_falls(plain):
     c.close()
 
 
+def test_nothing_overtakes(plain):
+    """Stored or not, and the parting line: what is said first is heard first."""
+    a, b = enter(plain, "/overtake"), enter(plain, "/overtake")
+    a.recv()
+    b.send_raw(frame(1, '{"message":1}') + frame(1, '{"type":"x"}') + frame(1, '{"message":2}') + frame(8, b"\x03\xe8"))
+    got = [a.recv_json() for _ in range(4)]
+    assert [m.get("message", m["type"]) for m in got] == [1, "x", 2, "127.0.0.1 disconnected"]
+    a.close()
+    b.close()
+
+
 def test_type_is_kept(plain):
     c = enter(plain, "/kept")
     c.send('{"type":"shout","message":"HI"}')

@@ -1,0 +1,151 @@
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "chat/message.h"
+
+static const struct message_limits limits = { 3, 5 };
+
+static enum reply decode(const char *text, char *detail)
+{
+	struct message m;
+	enum reply r = message_decode(&m, text, strlen(text), &limits, detail, 160);
+
+	message_clear(&m);
+	return r;
+}
+
+static void test_refused(void **state)
+{
+	char detail[160];
+
+	(void)state;
+	assert_int_equal(decode("{}", detail), REPLY_COUNT);
+	assert_int_equal(decode("", detail), REPLY_bad_json);
+	assert_int_equal(decode("[1]", detail), REPLY_bad_json);
+	assert_string_equal(detail, "it is an array");
+	assert_int_equal(decode("{\n  \"a\": nope}", detail), REPLY_bad_json);
+	assert_non_null(strstr(detail, "line 2"));
+	assert_null(strstr(detail, "nope"));
+	assert_int_equal(decode("{\"a\":9223372036854775807}", detail), REPLY_COUNT);
+	assert_int_equal(decode("{\"a\":9223372036854775808}", detail), REPLY_bad_json);
+	assert_int_equal(decode("{\"a\":-0,\"b\":9223372036854775808}", detail), REPLY_bad_json);
+}
+
+static void test_bounds(void **state)
+{
+	char detail[160];
+
+	(void)state;
+	assert_int_equal(decode("{\"a\":[[1]]}", detail), REPLY_COUNT);
+	assert_int_equal(decode("{\"a\":[[[1]]]}", detail), REPLY_too_complex);
+	assert_string_equal(detail, "depth: 4, at most 3");
+	assert_int_equal(decode("{\"a\":[1,2,3,4]}", detail), REPLY_COUNT);
+	assert_int_equal(decode("{\"a\":[1,2,3,4,5]}", detail), REPLY_too_complex);
+	assert_string_equal(detail, "members: 6, at most 5");
+	/* what stands in strings does not count */
+	assert_int_equal(decode("{\"a\":\"[[[[{{{,,,,,,\\\"[[[[[[,,,,,\"}", detail), REPLY_COUNT);
+}
+
+static char *encoded(const char *text, bool relayed)
+{
+	struct message m;
+	char detail[160];
+	struct payload *p;
+	char *s;
+
+	assert_int_equal(message_decode(&m, text, strlen(text), &limits, detail, sizeof(detail)), REPLY_COUNT);
+	p = relayed ? message_encode_relayed(&m, "tea", 42) : message_encode(&m, "usermsg");
+	s = strdup(p->data);
+	assert_int_equal(strlen(s), p->len);
+	payload_unref(p);
+	message_clear(&m);
+	return s;
+}
+
+static void expect_encoded(const char *text, bool relayed, const char *want)
+{
+	char *got = encoded(text, relayed);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static void test_encode(void **state)
+{
+	(void)state;
+	expect_encoded("{\"message\":1}", false, "{\"message\":1,\"type\":\"usermsg\"");
+	expect_encoded("{ \"type\" : \"x\", \"message\":\"\\u00e9\\/\" }", false, "{\"type\":\"x\",\"message\":\"é/\"");
+	expect_encoded("{\"message\":1,\"seq\":9,\"room\":\"q\",\"time\":1,\"user\":\"root\"}", false,
+		       "{\"message\":1,\"type\":\"usermsg\"");
+	expect_encoded("{\"a\":-0}", true, "{\"a\":-0.0}");
+}
+
+static void test_relayed(void **state)
+{
+	(void)state;
+	expect_encoded("{}", true, "{}");
+	expect_encoded("{\"a\":[true,null]}", true, "{\"a\":[true,null]}");
+	expect_encoded("{\"room\":\"q\",\"seq\":1,\"time\":5,\"user\":\"u\"}", true, "{\"room\":\"tea\",\"time\":42}");
+}
+
+static void test_stamp(void **state)
+{
+	struct payload *body = payload_new("{\"message\":1", 12), *room = payload_new("\"tea\"", 5);
+	struct payload *p = message_stamp(body, room, 18446744073709551615u, 1795229941605);
+
+	(void)state;
+	assert_string_equal(p->data, "{\"message\":1,\"room\":\"tea\",\"seq\":18446744073709551615,\"time\":1795229941605}");
+	assert_int_equal(p->len, strlen(p->data));
+	payload_unref(p);
+	payload_unref(body);
+	payload_unref(room);
+}
+
+static void test_large(void **state)
+{
+	char text[20000] = "{\"message\":\"";
+	char *got;
+
+	(void)state;
+	memset(text + 12, 'x', 19000);
+	strcpy(text + 19012, "\"}");
+	got = encoded(text, false);
+	assert_int_equal(strlen(got), 19012 + 1 + strlen(",\"type\":\"usermsg\""));
+	free(got);
+}
+
+static void test_name(void **state)
+{
+	struct message m;
+	char detail[160];
+	static const char text[] = "{\"message\":\"hi\",\"name\":7}";
+
+	(void)state;
+	assert_int_equal(message_decode(&m, text, sizeof(text) - 1, &limits, detail, sizeof(detail)), REPLY_COUNT);
+	assert_true(message_is_chat(&m));
+	assert_null(message_name(&m));
+	assert_null(message_type(&m));
+	assert_int_equal(message_set_name(&m, "ann"), 0);
+	assert_string_equal(message_name(&m), "ann");
+	message_clear(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds), cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_relayed), cmocka_unit_test(test_stamp),  cmocka_unit_test(test_large),
+		cmocka_unit_test(test_name),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
