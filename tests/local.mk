@@ -23,9 +23,13 @@ unit_tests = \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
+	tests/unit/chat/test_commander \
+	tests/unit/chat/test_journal_memory \
 	tests/unit/chat/test_message \
 	tests/unit/chat/test_name \
 	tests/unit/chat/test_session \
+	tests/unit/daemon/test_config \
+	tests/unit/net/test_fanout \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_frame \
@@ -42,9 +46,13 @@ tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
+tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_session_LDADD = $(UNIT_CHAT)
+tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
+tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_frame_LDADD = $(UNIT_WIRE)

@@ -1,0 +1,297 @@
+/*
+ * A worker with WebSocket clients on socketpairs; the tests read what arrives.
+ */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "net/conn.h"
+#include "net/fanout.h"
+#include "net/worker.h"
+#include "net/ws_conn.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct worker *worker;
+static struct shared_count total;
+static int closed_with;
+
+static void on_closed(struct conn *c, enum close_reason r)
+{
+	(void)c;
+	closed_with = (int)r;
+}
+
+static void build(size_t send_queue)
+{
+	static const struct worker_ops ops = { .closed = on_closed };
+	struct worker_opts o = { .ops = &ops, .total = &total, .max_connections = 10000, .max_head = 4096,
+				 .send_queue = send_queue, .handshake_timeout = 10000, .close_timeout = 1000 };
+
+	closed_with = -1;
+	worker = worker_new(&o);
+	stats_use(worker_stats(worker));
+}
+
+static void turn(void) { event_base_loop(worker_base(worker), EVLOOP_NONBLOCK); }
+
+struct client {
+	struct fanout_seat seat;
+	struct conn *conn;
+	int fd;
+};
+
+/* A connection as it is when its handshake is done. */
+static void open_client(struct client *c, int buffer)
+{
+	static const struct ws_limits limits = { 65536, 65536, 100 };
+	int fd[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+	for (int i = 0; i < 2; i++) {
+		fcntl(fd[i], F_SETFL, O_NONBLOCK);
+		if (buffer)
+			setsockopt(fd[i], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	}
+	c->fd = fd[1];
+	c->conn = calloc(1, sizeof(*c->conn));
+	c->conn->worker = worker;
+	c->conn->fd = fd[0];
+	c->conn->bev = bufferevent_socket_new(worker_base(worker), fd[0], 0);
+	bufferevent_disable(c->conn->bev, EV_WRITE);
+	list_append(&worker->handshaking, &c->conn->node);
+	assert_true(shared_count_take(&total, 0));
+	c->conn->opened = 1;
+	ws_conn_start(c->conn, &limits);
+}
+
+/* All that has arrived, as text: frames of up to 125 bytes as [text]. */
+static const char *arrived(struct client *c)
+{
+	static char out[65536];
+	unsigned char buf[32768];
+	size_t n = 0;
+	ssize_t len = read(c->fd, buf, sizeof(buf));
+
+	for (ssize_t i = 0; i + 1 < len; i += 2 + buf[i + 1])
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "[%.*s]", buf[i + 1], (char *)&buf[i + 2]);
+	out[n] = '\0';
+	return out;
+}
+
+static void expect(struct client *c, const char *want) { assert_string_equal(arrived(c), want); }
+static void publish(struct fanout *f, const char *text) { assert_int_equal(fanout_publish(f, text, strlen(text)), 0); }
+
+static void end(struct client *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		conn_free(c[i].conn);
+		close(c[i].fd);
+	}
+}
+
+static void tear_down(struct fanout *f)
+{
+	fanout_free(f);
+	turn();
+	worker_free(worker);
+	stats_use(NULL);
+	assert_int_equal(total.value, 0);
+}
+
+static void test_one_batch_a_turn(void **state)
+{
+	struct client c[3];
+	struct fanout *f;
+	int64_t sends;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 3; i++) {
+		open_client(&c[i], 0);
+		fanout_add(f, &c[i].seat, c[i].conn);
+	}
+	sends = stats_read(worker_stats(worker), STAT_sends);
+	for (int i = 0; i < 5; i++)
+		publish(f, "x");
+	expect(&c[0], "");
+	turn();
+	for (size_t i = 0; i < 3; i++)
+		expect(&c[i], "[x][x][x][x][x]");
+	assert_int_equal(stats_read(worker_stats(worker), STAT_sends) - sends, 3);
+	for (size_t i = 0; i < 3; i++)
+		fanout_remove(&c[i].seat);
+	end(c, 3);
+	tear_down(f);
+}
+
+static void test_joining_leaving_and_own_messages_in_mid_batch(void **state)
+{
+	struct client c[4];
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 4; i++)
+		open_client(&c[i], 0);
+	fanout_add(f, &c[0].seat, c[0].conn);
+	fanout_add(f, &c[1].seat, c[1].conn);
+	publish(f, "a");
+	fanout_add(f, &c[2].seat, c[2].conn); /* hears what comes after */
+	ws_conn_send(c[0].conn, true, "mine", 4);
+	publish(f, "b");
+	fanout_remove(&c[1].seat); /* heard what came before */
+	fanout_add(f, &c[3].seat, c[3].conn);
+	ws_conn_send(c[3].conn, true, "first", 5);
+	publish(f, "c");
+	ws_conn_send(c[2].conn, true, "last", 4);
+	turn();
+	expect(&c[0], "[a][mine][b][c]");
+	expect(&c[1], "[a][b]");
+	expect(&c[2], "[b][c][last]");
+	expect(&c[3], "[first][c]");
+	fanout_remove(&c[0].seat);
+	fanout_remove(&c[2].seat);
+	fanout_remove(&c[3].seat);
+	end(c, 4);
+	tear_down(f);
+}
+
+#define MANY (3 * FANOUT_STRIDE)
+
+/* A flush that gives way, members that come and go meanwhile: each hears each batch once. */
+static void test_changes_while_a_flush_is_under_way(void **state)
+{
+	static struct client c[MANY + 1];
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i <= MANY; i++)
+		open_client(&c[i], 0);
+	for (size_t i = 0; i < MANY; i++)
+		fanout_add(f, &c[i].seat, c[i].conn);
+	publish(f, "1");
+	assert_true(fanout_flush(worker)); /* the first stride */
+	expect(&c[0], "[1]");
+	expect(&c[FANOUT_STRIDE - 1], "[1]");
+	expect(&c[FANOUT_STRIDE], "");
+	publish(f, "2");
+	fanout_remove(&c[3].seat);                  /* had its 1 */
+	fanout_remove(&c[MANY - 3].seat);           /* had nothing */
+	fanout_remove(&c[FANOUT_STRIDE].seat);
+	fanout_add(f, &c[MANY].seat, c[MANY].conn); /* hears what comes after */
+	publish(f, "3");
+	while (fanout_flush(worker))
+		;
+	expect(&c[3], "[1][2]");
+	expect(&c[MANY - 3], "[1][2]");
+	expect(&c[FANOUT_STRIDE], "[1][2]");
+	expect(&c[MANY], "[3]");
+	for (size_t i = 0; i < MANY; i++) {
+		if (i == 3 || i == MANY - 3 || i == FANOUT_STRIDE)
+			continue;
+		expect(&c[i], i < FANOUT_STRIDE && i != 0 && i != FANOUT_STRIDE - 1 ? "[1][2][3]"
+			     : i < FANOUT_STRIDE				     ? "[2][3]"
+										     : "[1][2][3]");
+		fanout_remove(&c[i].seat);
+	}
+	fanout_remove(&c[MANY].seat);
+	end(c, MANY + 1);
+	tear_down(f);
+}
+
+static void test_short_writes(void **state)
+{
+	struct client c;
+	struct fanout *f;
+	static unsigned char all[1000 * 102];
+	char text[101];
+	size_t n = 0, got = 0;
+
+	(void)state;
+	build(10000000);
+	f = fanout_new(worker);
+	open_client(&c, 2048);
+	fanout_add(f, &c.seat, c.conn);
+	memset(text, 'x', 100);
+	text[100] = '\0';
+	for (unsigned i = 0; i < 1000; i++) {
+		snprintf(text + 95, 6, "%05u", i);
+		publish(f, text);
+		if (i % 7 == 0)
+			turn();
+	}
+	turn();
+	assert_true(stats_read(worker_stats(worker), STAT_sends_short) > 0);
+	assert_true(stats_read(worker_stats(worker), STAT_backlog_bytes) == 0 || c.conn->state == CONN_OPEN);
+	for (unsigned idle = 0; n < sizeof(all) && idle < 100000; idle++) {
+		ssize_t more = read(c.fd, all + n, sizeof(all) - n);
+
+		n += more > 0 ? (size_t)more : 0;
+		turn();
+	}
+	assert_int_equal(n, sizeof(all));
+	for (; got < 1000; got++) {
+		snprintf(text + 95, 6, "%05zu", got);
+		assert_memory_equal(all + got * 102 + 2, text, 100);
+	}
+	fanout_remove(&c.seat);
+	end(&c, 1);
+	tear_down(f);
+}
+
+static void test_slow_reader_is_closed_alone(void **state)
+{
+	struct client c[2];
+	struct fanout *f;
+
+	(void)state;
+	build(20000);
+	f = fanout_new(worker);
+	open_client(&c[0], 2048);
+	open_client(&c[1], 0);
+	for (size_t i = 0; i < 2; i++)
+		fanout_add(f, &c[i].seat, c[i].conn);
+	for (unsigned i = 0; i < 1000 && conn_is_open(c[0].conn); i++) {
+		publish(f, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890");
+		fanout_flush(worker);
+		assert_string_not_equal(arrived(&c[1]), "");
+	}
+	assert_int_equal(c[0].conn->reason, CLOSE_slow_reader);
+	fanout_remove(&c[0].seat);
+	turn(); /* the reaper */
+	assert_int_equal(closed_with, CLOSE_slow_reader);
+	assert_true(conn_is_open(c[1].conn));
+	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_slow), 1);
+	close(c[0].fd);
+	fanout_remove(&c[1].seat);
+	end(&c[1], 1);
+	tear_down(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_one_batch_a_turn),
+		cmocka_unit_test(test_joining_leaving_and_own_messages_in_mid_batch),
+		cmocka_unit_test(test_changes_while_a_flush_is_under_way),
+		cmocka_unit_test(test_short_writes),
+		cmocka_unit_test(test_slow_reader_is_closed_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
