@@ -19,6 +19,7 @@
 #include "net/ws_conn.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -285,6 +286,7 @@ static void test_slow_reader_is_closed_alone(void **state)
 
 int main(void)
 {
+	struct rlimit files;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_batch_a_turn),
 		cmocka_unit_test(test_joining_leaving_and_own_messages_in_mid_batch),
@@ -293,5 +295,9 @@ int main(void)
 		cmocka_unit_test(test_slow_reader_is_closed_alone),
 	};
 
+	/* Two files a client. */
+	getrlimit(RLIMIT_NOFILE, &files);
+	files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
+	setrlimit(RLIMIT_NOFILE, &files);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
