@@ -88,7 +88,7 @@ static void test_people(void **state)
 
 static void test_keys(void **state)
 {
-	static const char *const same[] = { "Stra\xc3\x9f" "e", "STRASSE", " strasse ", "\xef\xbc\xb3trasse" };
+	static const char *const same[] = { "STRA\xc3\x9f\x45", "STRASSE", " strasse ", "\xef\xbc\xb3trasse" };
 	struct payload *first = name_key(same[0], strlen(same[0])), *other = name_key("strase", 6);
 
 	(void)state;
