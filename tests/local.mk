@@ -27,8 +27,11 @@ unit_tests = \
 	tests/unit/chat/test_journal_memory \
 	tests/unit/chat/test_message \
 	tests/unit/chat/test_name \
+	tests/unit/chat/test_reply \
 	tests/unit/chat/test_session \
 	tests/unit/daemon/test_config \
+	tests/unit/daemon/test_endpoint \
+	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_utf8 \
@@ -50,8 +53,11 @@ tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_reply_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_session_LDADD = $(UNIT_CHAT)
 tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
+tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)

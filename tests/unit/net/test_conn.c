@@ -1,0 +1,743 @@
+/*
+ * A worker, its listener on loopback, and clients that speak bytes. The tests
+ * turn the loop by hand and move the worker's tick instead of waiting.
+ */
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "net/worker.h"
+#include "net/ws_conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 5000
+
+#define REQUEST                                                                                                       \
+	"GET /tea HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                               \
+	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+#define HEAD_REQUEST "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n"
+#define ACCEPTED                                                                                                      \
+	"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                           \
+	"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+
+static const struct ws_limits limits = { 1000, 2000, 10 };
+
+/* What upstairs was told and does. */
+static struct {
+	struct conn *conn;          /* the last one that opened */
+	struct conn_answer answer;  /* to every request */
+	char messages[70000];       /* "t:text " and "b:binary " one behind the other */
+	size_t len;
+	unsigned requests, opened, messages_in, closed;
+	int reason;                 /* of the last close, or -1 */
+	bool full, websocket;       /* of the last request */
+	const char *greeting;       /* sent when it opens */
+	bool hold;                  /* when it opens */
+	uint32_t pause;             /* after every message, ms */
+} up;
+
+static void on_request(struct conn *c, const struct http_request *r, struct conn_answer *a)
+{
+	(void)c;
+	assert_string_equal(r->listener, "main");
+	assert_string_equal(r->address, "127.0.0.1");
+	up.requests++;
+	up.full = r->full;
+	up.websocket = r->websocket;
+	*a = up.answer;
+}
+
+static void on_open(struct conn *c)
+{
+	assert_ptr_equal(conn_owner(c), &up);
+	up.conn = c;
+	up.opened++;
+	if (up.greeting)
+		ws_conn_send(c, true, up.greeting, strlen(up.greeting));
+	if (up.hold)
+		conn_hold(c, true);
+}
+
+static void on_message(struct conn *c, bool text, char *data, size_t len)
+{
+	assert_true(conn_is_open(c));
+	assert_true(up.len + len + 4 < sizeof(up.messages));
+	up.len += (size_t)sprintf(up.messages + up.len, "%c:%.*s ", text ? 't' : 'b', (int)len, data);
+	up.messages_in++;
+	if (up.pause)
+		conn_pause(c, up.pause);
+}
+
+static void on_closed(struct conn *c, enum close_reason r)
+{
+	assert_ptr_equal(conn_owner(c), &up);
+	up.closed++;
+	up.reason = (int)r;
+	up.conn = NULL;
+}
+
+static const struct worker_ops ops = { .request = on_request, .open = on_open, .message = on_message,
+				       .closed = on_closed };
+
+static struct worker *worker;
+static struct listener *listener;
+static struct shared_count total;
+
+static int build(void **state)
+{
+	struct worker_opts w = { .ops = &ops, .total = &total, .max_connections = 3, .max_head = 4096,
+				 .send_queue = 100000, .handshake_timeout = 10000, .ping_interval = 30000,
+				 .ping_timeout = 20000, .close_timeout = 5000 };
+	struct listener_opts l = { .name = "main", .address = "127.0.0.1", .backlog = 10 };
+	char err[256] = "";
+
+	(void)state;
+	memset(&up, 0, sizeof(up));
+	up.reason = -1;
+	up.answer = (struct conn_answer){ .status = 101, .owner = &up, .limits = &limits };
+	worker = worker_new(&w);
+	event_del(worker->ev_tick); /* ticks come by hand only, however slow the machine is */
+	stats_use(worker_stats(worker));
+	listener = listener_open(&l, err, sizeof(err));
+	if (listener == NULL)
+		fail_msg("%s", err);
+	return listener_start(listener, worker);
+}
+
+static void turn(void) { event_base_loop(worker_base(worker), EVLOOP_NONBLOCK); }
+
+/* Time enough for all that is on its way over loopback to arrive. */
+static void calm(void)
+{
+	for (int i = 0; i < 10; i++) {
+		turn();
+		usleep(500);
+	}
+}
+
+#define until(condition)                                                                                              \
+	do {                                                                                                          \
+		uint64_t over = clock_ms() + PATIENCE_MS;                                                             \
+		while (!(condition)) {                                                                                \
+			if (clock_ms() > over)                                                                        \
+				fail_msg("never: %s", #condition);                                                    \
+			turn();                                                                                       \
+		}                                                                                                     \
+	} while (0)
+
+static int tear_down(void **state)
+{
+	(void)state;
+	clock_set_offset(0, 0);
+	until(total.value == 0);
+	listener_free(listener);
+	turn();
+	worker_free(worker);
+	stats_use(NULL);
+	return 0;
+}
+
+/* ---- clients ---- */
+
+struct client {
+	int fd;
+	unsigned char in[70000]; /* what came and was not expected yet */
+	size_t len;
+	bool eof;
+};
+
+static struct client clients[4];
+
+static struct client *join_at(size_t i)
+{
+	struct client *c = &clients[i];
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(listener_port(listener)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+
+	memset(c, 0, sizeof(*c));
+	c->fd = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(c->fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	fcntl(c->fd, F_SETFL, O_NONBLOCK);
+	return c;
+}
+
+static void put(struct client *c, const void *data, size_t len)
+{
+	assert_int_equal(send(c->fd, data, len, MSG_NOSIGNAL), len);
+}
+
+static void receive(struct client *c)
+{
+	ssize_t n = recv(c->fd, c->in + c->len, sizeof(c->in) - c->len, 0);
+
+	if (n == 0)
+		c->eof = true;
+	else if (n > 0)
+		c->len += (size_t)n;
+	else if (errno != EAGAIN && errno != EWOULDBLOCK)
+		fail_msg("recv: %s", strerror(errno)); /* a reset, above all */
+}
+
+static bool has(struct client *c, size_t len)
+{
+	receive(c);
+	return c->len >= len;
+}
+
+static bool at_end(struct client *c)
+{
+	receive(c);
+	return c->eof;
+}
+
+/* The next bytes are these. */
+static void expect(struct client *c, const void *data, size_t len)
+{
+	until(has(c, len));
+	assert_memory_equal(c->in, data, len);
+	memmove(c->in, c->in + len, c->len -= len);
+}
+
+#define expect_text(c, text) expect(c, text, sizeof(text) - 1)
+
+/* Nothing more comes, and the other side has closed. */
+static void expect_end(struct client *c)
+{
+	until(at_end(c));
+	assert_int_equal(c->len, 0);
+}
+
+static void leave(struct client *c)
+{
+	close(c->fd);
+	until(total.value == 0);
+}
+
+/* A masked frame of up to 65535 bytes to OUT; its length. */
+static size_t frame(unsigned char *out, unsigned first, const void *data, size_t len)
+{
+	static const unsigned char mask[4] = { 0x11, 0x22, 0x33, 0x44 };
+	size_t n = 0;
+
+	out[n++] = (unsigned char)first;
+	if (len < 126) {
+		out[n++] = (unsigned char)(0x80 | len);
+	} else {
+		out[n++] = 0x80 | 126;
+		out[n++] = (unsigned char)(len >> 8);
+		out[n++] = (unsigned char)len;
+	}
+	memcpy(out + n, mask, 4);
+	n += 4;
+	for (size_t i = 0; i < len; i++)
+		out[n++] = ((const unsigned char *)data)[i] ^ mask[i % 4];
+	return n;
+}
+
+static void put_frame(struct client *c, unsigned first, const void *data, size_t len)
+{
+	unsigned char out[4096];
+
+	put(c, out, frame(out, first, data, len));
+}
+
+static void put_text(struct client *c, const char *text) { put_frame(c, 0x81, text, strlen(text)); }
+
+static struct client *join(void)
+{
+	struct client *c = join_at(0);
+
+	put(c, REQUEST, sizeof(REQUEST) - 1);
+	expect_text(c, ACCEPTED);
+	assert_int_equal(up.opened, 1);
+	return c;
+}
+
+/* As if so many seconds had passed. */
+static void pass(uint32_t ticks)
+{
+	worker->tick += ticks;
+	conn_sweep(worker);
+}
+
+/* ---- the beginning ---- */
+
+static void test_request_and_frame_in_one_packet(void **state)
+{
+	struct client *c = join_at(0);
+	unsigned char out[1024];
+	size_t n = sizeof(REQUEST) - 1;
+
+	(void)state;
+	up.greeting = "hello";
+	memcpy(out, REQUEST, n);
+	n += frame(out + n, 0x81, "one", 3);
+	n += frame(out + n, 0x82, "two", 3);
+	put(c, out, n);
+	expect_text(c, ACCEPTED "\x81\x05hello");
+	until(up.messages_in == 2);
+	assert_string_equal(up.messages, "t:one b:two ");
+	assert_int_equal(up.requests, 1);
+	assert_true(up.websocket);
+	assert_false(up.full);
+	leave(c);
+	assert_int_equal(up.reason, CLOSE_peer_gone);
+}
+
+static void test_byte_by_byte(void **state)
+{
+	struct client *c = join_at(0);
+	unsigned char out[1024];
+	size_t n = sizeof(REQUEST) - 1;
+
+	(void)state;
+	memcpy(out, REQUEST, n);
+	n += frame(out + n, 0x01, "he", 2);
+	n += frame(out + n, 0x89, "?", 1);
+	n += frame(out + n, 0x80, "llo", 3);
+	for (size_t i = 0; i < n; i++) {
+		put(c, out + i, 1);
+		turn();
+	}
+	until(up.messages_in == 1);
+	assert_string_equal(up.messages, "t:hello ");
+	expect_text(c, ACCEPTED "\x8a\x01?");
+	leave(c);
+}
+
+static void test_answers_over_http(void **state)
+{
+	static const char body[] = "body";
+	struct client *c = join_at(0);
+	char *text;
+
+	(void)state;
+	up.answer = (struct conn_answer){ .status = 404, .why = "there is no such room", .owner = &up };
+	put(c, REQUEST, sizeof(REQUEST) - 1);
+	until(at_end(c));
+	text = (char *)c->in;
+	assert_int_equal(strncmp(text, "HTTP/1.1 404 Not Found\r\n", 24), 0);
+	assert_non_null(strstr(text, "\r\nContent-Length: 22\r\n"));
+	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\nthere is no such room\n");
+	leave(c);
+	assert_int_equal(up.closed, 1); /* the owner is let go of, although it never opened */
+	assert_int_equal(up.opened, 0);
+	assert_int_equal(up.reason, CLOSE_http_done);
+
+	up.answer = (struct conn_answer){ .status = 200, .type = "text/x", .body = body, .body_len = 4 };
+	c = join_at(0);
+	put(c, HEAD_REQUEST, sizeof(HEAD_REQUEST) - 1);
+	until(at_end(c));
+	assert_false(up.websocket);
+	assert_non_null(strstr((char *)c->in, "\r\nContent-Length: 4\r\n"));
+	assert_memory_equal(c->in + c->len - 4, "\r\n\r\n", 4);
+	leave(c);
+	assert_int_equal(up.closed, 1); /* there was no owner */
+}
+
+static void test_broken_requests_do_not_go_upstairs(void **state)
+{
+	struct client *c = join_at(0);
+
+	(void)state;
+	put(c, "nonsense\r\n\r\n", 12);
+	until(at_end(c));
+	assert_int_equal(strncmp((char *)c->in, "HTTP/1.1 400 Bad Request\r\n", 26), 0);
+	leave(c);
+	c = join_at(0);
+	put(c, "GET", 3);
+	calm();
+	assert_int_equal(total.value, 1);
+	leave(c);
+	assert_int_equal(up.requests, 0);
+	assert_int_equal(up.closed, 0);
+}
+
+static void test_who_is_too_many_is_told(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct client *c = join_at(i);
+
+		put(c, REQUEST, sizeof(REQUEST) - 1);
+		until(up.requests == i + 1);
+		assert_int_equal(up.full, i == 3);
+	}
+	assert_int_equal(stats_read(worker_stats(worker), STAT_refused_full), 1);
+	for (size_t i = 0; i < 4; i++)
+		close(clients[i].fd);
+	until(total.value == 0);
+	assert_int_equal(up.closed, 4);
+}
+
+/* ---- the end ---- */
+
+static void test_close_handshake(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	put_frame(c, 0x88, "\x0f\xa1" "bye", 5);
+	put_text(c, "too late");
+	expect_text(c, "\x88\x02\x0f\xa1");
+	expect_end(c);
+	assert_int_equal(up.closed, 1);
+	assert_int_equal(up.reason, CLOSE_by_peer);
+	put_text(c, "much too late"); /* dropped, not answered with a reset */
+	calm();
+	receive(c);
+	assert_int_equal(up.messages_in, 0);
+	assert_int_equal(total.value, 1);
+	leave(c);
+	assert_int_equal(up.closed, 1);
+}
+
+static void test_close_without_a_code(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	put_frame(c, 0x88, "", 0);
+	expect(c, "\x88\x00", 2);
+	expect_end(c);
+	leave(c);
+}
+
+static void test_closing_from_here(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	ws_conn_send(up.conn, true, "last", 4);
+	conn_close(up.conn, CLOSE_bye, NULL);
+	assert_false(conn_is_open(up.conn));
+	ws_conn_send(up.conn, true, "lost", 4);
+	conn_close(up.conn, CLOSE_going_away, NULL); /* the first reason counts */
+	put_text(c, "in between");
+	expect_text(c, "\x81\x04last\x88\x06\x03\xe8" "Bye!");
+	expect_end(c);
+	assert_int_equal(up.reason, CLOSE_bye);
+	assert_int_equal(up.messages_in, 0);
+	put_frame(c, 0x88, "\x03\xe8", 2);
+	leave(c);
+	assert_int_equal(up.closed, 1);
+}
+
+static void test_close_in_other_words(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	conn_close(up.conn, CLOSE_protocol_error, "no");
+	expect_text(c, "\x88\x04\x03\xea" "no");
+	expect_end(c);
+	leave(c);
+}
+
+static void test_half_closed_by_the_peer(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	put_text(c, "the last thing");
+	shutdown(c->fd, SHUT_WR);
+	until(total.value == 0);
+	assert_string_equal(up.messages, "t:the last thing ");
+	assert_int_equal(up.closed, 1);
+	assert_int_equal(up.reason, CLOSE_peer_gone);
+	expect_end(c);
+	close(c->fd);
+}
+
+static void test_mistakes_are_answered(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t len;
+		unsigned code;
+		int reason;
+	} rows[] = {
+		{ "\x81\x02hi", 4, 1002, CLOSE_protocol_error },                /* no mask */
+		{ "\xc1\x80\0\0\0\0", 6, 1002, CLOSE_protocol_error },          /* RSV1 */
+		{ "\x80\x80\0\0\0\0", 6, 1002, CLOSE_protocol_error },          /* continues nothing */
+		{ "\x81\x81\0\0\0\0\xff", 7, 1007, CLOSE_bad_utf8 },
+		{ "\x82\xfe\x03\xe9\0\0\0\0", 8, 1009, CLOSE_too_big },         /* 1001 bytes to come */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct client *c;
+
+		up.opened = up.closed = 0;
+		c = join();
+		put(c, rows[i].bytes, rows[i].len);
+		until(at_end(c));
+		assert_true(c->len >= 4);
+		assert_int_equal(c->in[0], 0x88);
+		assert_int_equal(c->in[1], c->len - 2);
+		assert_int_equal(c->in[2] << 8 | c->in[3], rows[i].code);
+		assert_int_equal(up.reason, rows[i].reason);
+		leave(c);
+		assert_int_equal(up.closed, 1);
+	}
+	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_protocol), 5);
+	assert_int_equal(up.messages_in, 0);
+}
+
+/* ---- deadlines ---- */
+
+static void test_handshake_timeout(void **state)
+{
+	struct client *c = join_at(0);
+
+	(void)state;
+	put(c, "GET /", 5);
+	until(worker->handshaking.count == 1);
+	calm();
+	worker->tick = list_entry(list_first(&worker->handshaking), struct conn, node)->entered;
+	pass(10); /* 10 s, but the tick that was under way does not count */
+	assert_int_equal(worker->handshaking.count, 1);
+	pass(1);
+	assert_int_equal(worker->handshaking.count, 0);
+	until(total.value == 0);
+	expect_end(c);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_handshake), 1);
+	close(c->fd);
+}
+
+static void test_close_timeout(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	conn_close(up.conn, CLOSE_bye, NULL);
+	until(worker->draining.count == 1);
+	worker->tick = list_entry(list_first(&worker->draining), struct conn, node)->entered;
+	pass(5);
+	assert_int_equal(worker->draining.count, 1);
+	pass(1);
+	assert_int_equal(worker->draining.count, 0);
+	until(total.value == 0); /* though the client never closed */
+	assert_int_equal(up.closed, 1);
+	close(c->fd);
+}
+
+static void test_silence(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	worker->tick = up.conn->heard;
+	pass(30);
+	calm();
+	receive(c);
+	assert_int_equal(c->len, 0);
+	worker->tick = up.conn->heard;
+	pass(31);
+	expect(c, "\x89\x00", 2);
+	put_frame(c, 0x8a, "", 0);
+	until(up.conn->pinged == 0);
+	assert_true(conn_is_open(up.conn));
+	worker->tick = up.conn->heard;
+	pass(31);
+	expect(c, "\x89\x00", 2);
+	worker->tick = up.conn->heard;
+	pass(31 + 20);
+	assert_true(conn_is_open(up.conn)); /* and no second ping */
+	worker->tick = up.conn->heard;
+	pass(31 + 21);
+	assert_false(conn_is_open(up.conn));
+	expect_text(c, "\x88\x16\x0f\xa0" "no pong came in time");
+	expect_end(c);
+	assert_int_equal(up.reason, CLOSE_ping_timeout);
+	leave(c);
+}
+
+/* ---- pausing and holding ---- */
+
+static void put_three(struct client *c)
+{
+	unsigned char out[256];
+	size_t n = frame(out, 0x81, "1", 1);
+
+	n += frame(out + n, 0x81, "2", 1);
+	n += frame(out + n, 0x81, "3", 1);
+	put(c, out, n);
+}
+
+static void test_pause(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	up.pause = 60000;
+	put_three(c);
+	until(up.messages_in == 1);
+	assert_int_equal(worker->paused.count, 1);
+	assert_int_equal(worker->open.count, 0);
+	put_text(c, "4");
+	calm();
+	assert_string_equal(up.messages, "t:1 ");
+	assert_true(conn_resume(worker) > clock_ms() + 50000); /* not yet */
+	assert_string_equal(up.messages, "t:1 ");
+	clock_set_offset(60001, 0);
+	assert_true(conn_resume(worker) > clock_ms() + 50000); /* one more, and paused again */
+	assert_string_equal(up.messages, "t:1 t:2 ");
+	up.pause = 0;
+	clock_set_offset(120002, 0);
+	assert_int_equal(conn_resume(worker), 0);
+	until(up.messages_in == 4);
+	assert_string_equal(up.messages, "t:1 t:2 t:3 t:4 ");
+	assert_int_equal(worker->open.count, 1);
+	leave(c);
+}
+
+static void test_pause_ends_by_itself(void **state)
+{
+	struct client *c = join();
+	uint64_t began = clock_ms();
+
+	(void)state;
+	up.pause = 40;
+	put_three(c);
+	until(up.messages_in == 3);
+	assert_true(clock_ms() - began >= 80);
+	assert_string_equal(up.messages, "t:1 t:2 t:3 ");
+	until(worker->open.count == 1);
+	leave(c);
+}
+
+/* Who is paused can be sent to, and closed. */
+static void test_closing_the_paused(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	conn_pause(up.conn, 60000);
+	ws_conn_send(up.conn, false, "x", 1);
+	conn_close(up.conn, CLOSE_bye, NULL);
+	assert_int_equal(worker->paused.count, 0);
+	expect_text(c, "\x82\x01x\x88\x06\x03\xe8" "Bye!");
+	expect_end(c);
+	leave(c);
+}
+
+static void test_hold(void **state)
+{
+	struct client *c = join_at(0);
+	unsigned char out[1024];
+	size_t n = sizeof(REQUEST) - 1;
+
+	(void)state;
+	up.hold = true;
+	memcpy(out, REQUEST, n);
+	n += frame(out + n, 0x81, "1", 1);
+	put(c, out, n);
+	expect_text(c, ACCEPTED);
+	put_text(c, "2");
+	calm();
+	assert_int_equal(up.messages_in, 0);
+	ws_conn_send(up.conn, true, "past", 4); /* the other direction is not held */
+	expect_text(c, "\x81\x04past");
+	conn_hold(up.conn, false);
+	until(up.messages_in == 2);
+	assert_string_equal(up.messages, "t:1 t:2 ");
+	leave(c);
+}
+
+static void test_held_and_paused(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	conn_hold(up.conn, true);
+	conn_pause(up.conn, 60000);
+	put_three(c);
+	calm();
+	conn_hold(up.conn, false);
+	calm();
+	assert_int_equal(up.messages_in, 0); /* paused still */
+	conn_hold(up.conn, true);
+	clock_set_offset(60001, 0);
+	assert_int_equal(conn_resume(worker), 0);
+	calm();
+	assert_int_equal(up.messages_in, 0); /* held still */
+	conn_hold(up.conn, false);
+	until(up.messages_in == 3);
+	assert_string_equal(up.messages, "t:1 t:2 t:3 ");
+	leave(c);
+}
+
+/* Who is held and sends on is not read any more, and loses nothing. */
+static void test_held_with_much_to_say(void **state)
+{
+	struct client *c = join();
+	unsigned char out[1024];
+	char text[901];
+	size_t n;
+
+	(void)state;
+	memset(text, 'x', 900);
+	text[900] = '\0';
+	n = frame(out, 0x81, text, 900);
+	conn_hold(up.conn, true);
+	for (int i = 0; i < 75; i++) {
+		put(c, out, n);
+		turn();
+	}
+	until((bufferevent_get_enabled(up.conn->bev) & EV_READ) == 0);
+	assert_int_equal(up.messages_in, 0);
+	conn_hold(up.conn, false);
+	until(up.messages_in == 75);
+	assert_int_equal(up.len, 75 * 903);
+	leave(c);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, build, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_request_and_frame_in_one_packet),
+		TEST(test_byte_by_byte),
+		TEST(test_answers_over_http),
+		TEST(test_broken_requests_do_not_go_upstairs),
+		TEST(test_who_is_too_many_is_told),
+		TEST(test_close_handshake),
+		TEST(test_close_without_a_code),
+		TEST(test_closing_from_here),
+		TEST(test_close_in_other_words),
+		TEST(test_half_closed_by_the_peer),
+		TEST(test_mistakes_are_answered),
+		TEST(test_handshake_timeout),
+		TEST(test_close_timeout),
+		TEST(test_silence),
+		TEST(test_pause),
+		TEST(test_pause_ends_by_itself),
+		TEST(test_closing_the_paused),
+		TEST(test_hold),
+		TEST(test_held_and_paused),
+		TEST(test_held_with_much_to_say),
+	};
+
+	log_set_level(LOG_LEVEL_ERROR); /* that it is full is told, and meant to be */
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
