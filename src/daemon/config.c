@@ -367,7 +367,7 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 	for (size_t i = 0; i < N_ENDPOINT; i++) {
 		const struct row *r = &endpoint_rows[i];
 
-		good = store(e, r, r->def || cfg_size(s, r->name) ? s : top) && good;
+		good = store(e, r, r->def || (cfg_getopt(s, r->name)->flags & CFGF_MODIFIED) ? s : top) && good;
 	}
 	return good;
 }

@@ -103,8 +103,9 @@ static void like_a_naive_one(void **state)
 
 static void long_gaps_fill_it_and_no_more(void **state)
 {
-	static const uint64_t gaps[] = {20000 / 7 + 1, 1000000, UINT64_C(1) << 40, EVER / 2, EVER - 1, EVER};
-	const struct bucket_limit l = {.rate = 7, .burst = 10};
+	/* times 8, 2^61 is 0 in 64 bits */
+	static const uint64_t gaps[] = {20000 / 8, 1000000, UINT64_C(1) << 40, UINT64_C(1) << 61, EVER / 2, EVER - 1, EVER};
+	const struct bucket_limit l = {.rate = 8, .burst = 10};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
@@ -116,7 +117,7 @@ static void long_gaps_fill_it_and_no_more(void **state)
 		assert_int_equal(bucket_take(&b, &l, 0, gaps[i]), 0);
 		assert_int_equal(b.level, 10000);
 		assert_int_equal(bucket_take(&b, &l, 10, gaps[i]), 0);
-		assert_int_equal(bucket_take(&b, &l, 7, gaps[i]), 1000);
+		assert_int_equal(bucket_take(&b, &l, 8, gaps[i]), 1000);
 	}
 }
 

@@ -76,6 +76,8 @@ static void put_get_del(void **state)
 	key[0] = 'x'; /* it has a copy */
 	assert_ptr_equal(strmap_get(m, "key", 3), &a);
 	assert_ptr_equal(strmap_get_hashed(m, "key", 3, strmap_hash("key", 3)), &a);
+	assert_null(strmap_get_hashed(m, "ke", 2, strmap_hash("key", 3))); /* as if the hashes collided */
+	assert_null(strmap_get_hashed(m, "kez", 3, strmap_hash("key", 3)));
 	assert_null(strmap_get(m, "ke", 2));
 	assert_null(strmap_get(m, "keys", 4));
 	assert_int_equal(strmap_put(m, "key", 3, &b), 0);

@@ -183,6 +183,17 @@ static const char *room_at(const struct endpoints *e, const char *listener, cons
 	return out;
 }
 
+/* An empty list is a value, and not the same as none. */
+static void test_endpoint_inherits_what_it_does_not_say(void **state)
+{
+	struct config *c = good("subprotocols = {a}\nendpoint \"/none\" { subprotocols = {} }\nendpoint \"/as\" { }\n");
+
+	(void)state;
+	assert_int_equal(c->endpoints[0].subprotocols.n, 0);
+	assert_int_equal(c->endpoints[1].subprotocols.n, 1);
+	config_free(c);
+}
+
 static void test_endpoints(void **state)
 {
 	struct config *c = good("create_rooms = no\nrooms = {lobby, red}\nlistener a { }\nlistener b { }\n"
@@ -217,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),	     cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_print_can_be_loaded_again),
 		cmocka_unit_test(test_host_and_port),	     cmocka_unit_test(test_endpoints),
+		cmocka_unit_test(test_endpoint_inherits_what_it_does_not_say),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
