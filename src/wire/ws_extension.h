@@ -1,0 +1,40 @@
+/*
+ * ws_extension: Sec-WebSocket-Extensions as a list of offers and their
+ * parameters (RFC 6455 section 9.1), in one field or in several.
+ *
+ * Pure. What an offer means is the business of the extension's own file.
+ */
+#ifndef NATTER_WIRE_WS_EXTENSION_H
+#define NATTER_WIRE_WS_EXTENSION_H
+
+#include "wire/http_head.h"
+
+enum ws_extension_kind {
+	WS_EXTENSION_OFFER,     /* name: an extension's; its parameters follow */
+	WS_EXTENSION_PARAM,     /* name and value: a parameter of the offer before it */
+	WS_EXTENSION_MALFORMED, /* a parameter of the offer before it that is none */
+	WS_EXTENSION_END,
+	WS_EXTENSION_BAD,       /* no such list at all; nothing follows */
+};
+
+struct ws_extension_item {
+	enum ws_extension_kind kind;
+	struct http_piece name;
+	struct http_piece value; /* without quotes; a token, so never empty where there is one */
+	bool has_value;
+};
+
+/* A reader's place; begins as zeros. */
+struct ws_extension_place {
+	unsigned field;
+	uint16_t at;
+};
+
+/* The next item of all the fields of H, whose bytes are in BUF, in their order. */
+struct ws_extension_item ws_extension_next(const struct http_head *h, const char *buf,
+					   struct ws_extension_place *place);
+
+/* Whether the fields are a list of offers; malformed parameters are left to who reads them. */
+bool ws_extension_valid(const struct http_head *h, const char *buf);
+
+#endif
