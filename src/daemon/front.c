@@ -250,7 +250,8 @@ static void answer_websocket(struct front *f, struct conn *conn, const struct ht
 		return;
 	}
 	c->room = room;
-	*a = (struct conn_answer){ .status = 101, .owner = c, .limits = &ep->limits };
+	*a = (struct conn_answer){ .status = 101, .owner = c, .limits = &ep->limits, .deflate = ep->config->deflate,
+				   .deflate_takeover = ep->config->deflate_takeover };
 	choose_subprotocol(r, ep, a);
 }
 
@@ -378,6 +379,7 @@ static struct worker *make_worker(struct front *f)
 		.max_connections = c->max_connections,
 		.max_head = (size_t)c->max_head,
 		.send_queue = (size_t)c->send_queue,
+		.deflate_min = (size_t)c->deflate_min,
 		.handshake_timeout = c->handshake_timeout,
 		.ping_interval = c->ping_interval,
 		.ping_timeout = c->ping_timeout,

@@ -63,6 +63,8 @@ struct conn_answer {
 	const struct ws_limits *limits;  /* must outlive the connection */
 	const char *subprotocol; /* NULL: none; copied */
 	size_t subprotocol_len;
+	bool deflate;            /* to agree on permessage-deflate, where the client offers it */
+	bool deflate_takeover;   /* and to let the client keep its context */
 
 	/* others */
 	const char *why;         /* a sentence, sent as text/plain; NULL: body */
@@ -99,6 +101,7 @@ struct conn {
 	int fd;
 	uint16_t peer_code;      /* of its close frame; 0: it had none */
 	uint8_t state, reason;
+	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 };
 

@@ -2,9 +2,8 @@
 
 #include "net/fanout.h"
 #include "net/conn.h"
+#include "net/framer.h"
 #include "net/worker.h"
-
-#include "wire/ws_frame.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,14 +20,21 @@ struct batch {
 	uint64_t begin; /* position of data[0] */
 };
 
-struct fanout {
+/* The members who take the same bytes. */
+struct fanout_wire {
 	struct worker *worker;
+	struct fanout_wire *next;       /* of the room */
+	struct fanout_wire *next_dirty; /* of the worker */
 	struct member *members;
 	uint32_t n, capacity;
 	uint32_t cursor;                /* members before it have had the flushing batch */
 	struct batch filling, flushing; /* flushing ends where filling begins */
-	struct fanout *next_dirty;
+	uint8_t deflate_bits;           /* as struct conn has it */
 	bool dirty;
+};
+
+struct fanout {
+	struct fanout_wire plain; /* first of the list; the others come with their first member */
 };
 
 struct fanout *fanout_new(struct worker *w)
@@ -36,7 +42,7 @@ struct fanout *fanout_new(struct worker *w)
 	struct fanout *f = calloc(1, sizeof(*f));
 
 	if (f)
-		f->worker = w;
+		f->plain.worker = w;
 	return f;
 }
 
@@ -77,49 +83,62 @@ static bool batch_reserve(struct batch *b, struct worker *w, size_t more)
 	return true;
 }
 
-static void mark_dirty(struct fanout *f)
+static void mark_dirty(struct fanout_wire *wire)
 {
-	struct worker *w = f->worker;
+	struct worker *w = wire->worker;
 
-	if (!f->dirty) {
-		f->dirty = true;
-		f->next_dirty = NULL;
-		*w->dirty_tail = f;
-		w->dirty_tail = &f->next_dirty;
+	if (!wire->dirty) {
+		wire->dirty = true;
+		wire->next_dirty = NULL;
+		*w->dirty_tail = wire;
+		w->dirty_tail = &wire->next_dirty;
 	}
 	worker_flush_soon(w);
 }
 
-static void unmark_dirty(struct fanout *f)
+static void unmark_dirty(struct fanout_wire *wire)
 {
-	struct fanout **p = &f->worker->dirty;
+	struct fanout_wire **p = &wire->worker->dirty;
 
-	if (!f->dirty)
+	if (!wire->dirty)
 		return;
-	while (*p != f)
+	while (*p != wire)
 		p = &(*p)->next_dirty;
-	*p = f->next_dirty;
-	if (f->worker->dirty_tail == &f->next_dirty)
-		f->worker->dirty_tail = p;
-	f->dirty = false;
+	*p = wire->next_dirty;
+	if (wire->worker->dirty_tail == &wire->next_dirty)
+		wire->worker->dirty_tail = p;
+	wire->dirty = false;
+}
+
+static int append(struct fanout_wire *wire, const struct framer_frame *f)
+{
+	struct batch *b = &wire->filling;
+
+	if (!batch_reserve(b, wire->worker, f->head_len + f->body_len))
+		return -1;
+	memcpy(b->data + b->len, f->head, f->head_len);
+	memcpy(b->data + b->len + f->head_len, f->body, f->body_len);
+	b->len += f->head_len + f->body_len;
+	mark_dirty(wire);
+	stats_add(STAT_deliveries, wire->n);
+	return 0;
 }
 
 int fanout_publish(struct fanout *f, const char *text, size_t len)
 {
-	unsigned char head[WS_FRAME_HEAD_MAX_SERVER];
-	size_t n = ws_frame_encode(head, WS_OP_TEXT, false, len);
-	struct batch *b = &f->filling;
+	struct framer framer;
+	struct framer_frame frame;
+	int result = 0;
 
-	if (f->n == 0)
-		return 0;
-	if (!batch_reserve(b, f->worker, n + len))
-		return -1;
-	memcpy(b->data + b->len, head, n);
-	memcpy(b->data + b->len + n, text, len);
-	b->len += n + len;
-	mark_dirty(f);
-	stats_add(STAT_deliveries, f->n);
-	return 0;
+	framer_init(&framer, f->plain.worker, WS_OP_TEXT, text, len);
+	for (struct fanout_wire *wire = &f->plain; wire; wire = wire->next) {
+		if (wire->n == 0)
+			continue;
+		framer_make(&framer, wire->deflate_bits, &frame);
+		if (append(wire, &frame) < 0)
+			result = -1;
+	}
+	return result;
 }
 
 /* ---- sending ---- */
@@ -136,94 +155,122 @@ static void send_rest(struct member *m, const struct batch *b)
 	conn_write_batch(m->conn, b->data + (from - b->begin), (size_t)(end_of(b) - from));
 }
 
-static void serve(struct member *m, const struct fanout *f)
+static void serve(struct member *m, const struct fanout_wire *wire)
 {
-	send_rest(m, &f->flushing);
-	send_rest(m, &f->filling);
+	send_rest(m, &wire->flushing);
+	send_rest(m, &wire->filling);
 }
 
 void fanout_serve(struct conn *c)
 {
 	for (struct fanout_seat *s = c->seats; s; s = s->next)
-		if (s->fanout->dirty)
-			serve(&s->fanout->members[s->index], s->fanout);
+		if (s->wire->dirty)
+			serve(&s->wire->members[s->index], s->wire);
 }
 
 /* Begins with what was filled, if nothing is being flushed. */
-static void begin_flush(struct fanout *f)
+static void begin_flush(struct fanout_wire *wire)
 {
-	struct batch empty = { .begin = end_of(&f->filling) };
+	struct batch empty = { .begin = end_of(&wire->filling) };
 
-	if (f->flushing.len)
+	if (wire->flushing.len)
 		return;
-	f->flushing = f->filling;
-	f->filling = empty;
-	f->cursor = 0;
+	wire->flushing = wire->filling;
+	wire->filling = empty;
+	wire->cursor = 0;
 }
 
 /* Up to FANOUT_STRIDE members get their batch. Returns whether there is more to do. */
-static bool flush_stride(struct fanout *f)
+static bool flush_stride(struct fanout_wire *wire)
 {
 	uint32_t stop;
 
-	begin_flush(f);
-	stop = f->n - f->cursor > FANOUT_STRIDE ? f->cursor + FANOUT_STRIDE : f->n;
-	while (f->cursor < stop)
-		send_rest(&f->members[f->cursor++], &f->flushing);
-	if (f->cursor < f->n)
+	begin_flush(wire);
+	stop = wire->n - wire->cursor > FANOUT_STRIDE ? wire->cursor + FANOUT_STRIDE : wire->n;
+	while (wire->cursor < stop)
+		send_rest(&wire->members[wire->cursor++], &wire->flushing);
+	if (wire->cursor < wire->n)
 		return true;
-	batch_release(&f->flushing, f->worker);
-	return f->filling.len > 0;
+	batch_release(&wire->flushing, wire->worker);
+	return wire->filling.len > 0;
 }
 
 int fanout_flush(struct worker *w)
 {
-	struct fanout *f = w->dirty;
+	struct fanout_wire *wire = w->dirty;
 
 	/* Each dirty room has its stride; who has more goes to the end of a new list. */
 	w->dirty = NULL;
 	w->dirty_tail = &w->dirty;
-	while (f) {
-		struct fanout *next = f->next_dirty;
+	while (wire) {
+		struct fanout_wire *next = wire->next_dirty;
 
-		f->dirty = false;
-		if (flush_stride(f)) {
-			f->dirty = true;
-			f->next_dirty = NULL;
-			*w->dirty_tail = f;
-			w->dirty_tail = &f->next_dirty;
+		wire->dirty = false;
+		if (flush_stride(wire)) {
+			wire->dirty = true;
+			wire->next_dirty = NULL;
+			*w->dirty_tail = wire;
+			w->dirty_tail = &wire->next_dirty;
 		}
-		f = next;
+		wire = next;
 	}
 	return w->dirty != NULL;
 }
 
 /* ---- members ---- */
 
-static void put(struct fanout *f, uint32_t index, const struct member *m)
+static void put(struct fanout_wire *wire, uint32_t index, const struct member *m)
 {
-	f->members[index] = *m;
+	wire->members[index] = *m;
 	m->seat->index = index;
+}
+
+/* The wire for BITS, a new one if need be. NULL: no memory. */
+static struct fanout_wire *wire_for(struct fanout *f, uint8_t bits)
+{
+	struct fanout_wire *wire = &f->plain;
+
+	while (wire->deflate_bits != bits) {
+		if (wire->next == NULL) {
+			wire->next = calloc(1, sizeof(*wire));
+			if (wire->next == NULL)
+				return NULL;
+			wire->next->worker = wire->worker;
+			wire->next->deflate_bits = bits;
+		}
+		wire = wire->next;
+	}
+	return wire;
+}
+
+static bool members_reserve(struct fanout_wire *wire)
+{
+	uint32_t capacity = wire->capacity ? wire->capacity + wire->capacity / 2 + 1 : 2;
+	struct member *grown;
+
+	if (wire->n < wire->capacity)
+		return true;
+	grown = realloc(wire->members, capacity * sizeof(*grown));
+	if (grown == NULL)
+		return false;
+	wire->members = grown;
+	wire->capacity = capacity;
+	return true;
 }
 
 int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c)
 {
-	struct member m = { seat, c, end_of(&f->filling) };
+	struct fanout_wire *wire = wire_for(f, c->deflate_bits);
+	struct member m = { seat, c, 0 };
 
-	if (f->n == f->capacity) {
-		uint32_t capacity = f->capacity ? f->capacity + f->capacity / 2 + 1 : 2;
-		struct member *grown = realloc(f->members, capacity * sizeof(*grown));
-
-		if (grown == NULL)
-			return -1;
-		f->members = grown;
-		f->capacity = capacity;
-	}
-	seat->fanout = f;
+	if (wire == NULL || !members_reserve(wire))
+		return -1;
+	seat->wire = wire;
 	seat->conn = c;
 	seat->next = c->seats;
 	c->seats = seat;
-	put(f, f->n++, &m);
+	m.sent = end_of(&wire->filling);
+	put(wire, wire->n++, &m);
 	return 0;
 }
 
@@ -238,36 +285,48 @@ static void unlink_seat(struct fanout_seat *seat)
 
 void fanout_remove(struct fanout_seat *seat)
 {
-	struct fanout *f = seat->fanout;
+	struct fanout_wire *wire = seat->wire;
 	uint32_t gap = seat->index;
 
-	if (f->dirty)
-		serve(&f->members[gap], f);
+	if (wire->dirty)
+		serve(&wire->members[gap], wire);
 	unlink_seat(seat);
 	/* Members that had the flushing batch stay before the cursor, the others behind it. */
-	if (f->flushing.len && gap < f->cursor) {
-		put(f, gap, &f->members[--f->cursor]);
-		gap = f->cursor;
+	if (wire->flushing.len && gap < wire->cursor) {
+		put(wire, gap, &wire->members[--wire->cursor]);
+		gap = wire->cursor;
 	}
-	if (gap != --f->n)
-		put(f, gap, &f->members[f->n]);
-	if (f->capacity > 16 && f->n < f->capacity / 4) {
-		struct member *smaller = realloc(f->members, f->capacity / 2 * sizeof(*smaller));
+	if (gap != --wire->n)
+		put(wire, gap, &wire->members[wire->n]);
+	if (wire->capacity > 16 && wire->n < wire->capacity / 4) {
+		struct member *smaller = realloc(wire->members, wire->capacity / 2 * sizeof(*smaller));
 
 		if (smaller) {
-			f->members = smaller;
-			f->capacity /= 2;
+			wire->members = smaller;
+			wire->capacity /= 2;
 		}
 	}
 }
 
+static void wire_clear(struct fanout_wire *wire)
+{
+	unmark_dirty(wire);
+	free(wire->filling.data);
+	free(wire->flushing.data);
+	free(wire->members);
+}
+
 void fanout_free(struct fanout *f)
 {
+	struct fanout_wire *wire, *next;
+
 	if (f == NULL)
 		return;
-	unmark_dirty(f);
-	free(f->filling.data);
-	free(f->flushing.data);
-	free(f->members);
+	for (wire = f->plain.next; wire; wire = next) {
+		next = wire->next;
+		wire_clear(wire);
+		free(wire);
+	}
+	wire_clear(&f->plain);
 	free(f);
 }

@@ -1,10 +1,12 @@
 /*
  * fanout: a room's members on one worker, and what they are sent together.
  *
- * Members stand in a dense array. What is published is framed once, appended
- * to the room's batch, and the batch goes out at the end of the loop turn with
- * one send per member. Positions count all bytes the room ever framed, so "how
- * far has this member been served" is one number: somebody who joins in
+ * Members stand in dense arrays, one for each wire form: those who take
+ * messages as they are, and those who take compressed ones, by the size of
+ * their window. What is published is framed once for each form, appended to
+ * its batch, and the batch goes out at the end of the loop turn with one send
+ * per member. Positions count all bytes the wire ever framed, so "how far has
+ * this member been served" is one number: somebody who joins in
  * mid-batch gets what came after, and who is sent something for itself alone
  * is served the rest of the batch first (fanout_serve), so its own order of
  * things never breaks.
@@ -23,13 +25,14 @@
 struct conn;
 struct worker;
 struct fanout;
+struct fanout_wire;
 
 /* One connection's place in one room; lives where the membership lives. */
 struct fanout_seat {
-	struct fanout *fanout;
+	struct fanout_wire *wire;
 	struct conn *conn;
 	struct fanout_seat *next; /* of the same connection */
-	uint32_t index;           /* in the array */
+	uint32_t index;           /* in the wire's array */
 };
 
 #define FANOUT_STRIDE 512

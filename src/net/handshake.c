@@ -9,6 +9,7 @@
 #include "net/ws_conn.h"
 
 #include "base/log.h"
+#include "wire/ws_deflate.h"
 
 #include <event2/buffer.h>
 #include <netinet/in.h>
@@ -23,8 +24,9 @@ struct handshake {
 	char address[INET6_ADDRSTRLEN];
 	bool full, head_only;
 	struct conn_answer answer;
+	struct ws_deflate deflate; /* what was agreed on */
 	size_t accept_len;
-	char accept[512]; /* the 101 */
+	char accept[512 + WS_DEFLATE_ANSWER_MAX]; /* the 101 */
 };
 
 static void refuse(struct handshake *h, unsigned status, const char *why)
@@ -33,11 +35,16 @@ static void refuse(struct handshake *h, unsigned status, const char *why)
 	h->answer.why = why;
 }
 
-static void prepare_accept(struct handshake *h, const struct ws_upgrade *u)
+static void prepare_accept(struct handshake *h, const struct http_request *r, const struct ws_upgrade *u)
 {
 	const struct conn_answer *a = &h->answer;
+	char extensions[WS_DEFLATE_ANSWER_MAX];
+	bool deflate = a->deflate && ws_deflate_negotiate(r->head, r->bytes, a->deflate_takeover, &h->deflate);
 
-	h->accept_len = ws_upgrade_answer(u, a->subprotocol, a->subprotocol_len, h->accept, sizeof(h->accept));
+	if (deflate)
+		ws_deflate_answer(&h->deflate, extensions);
+	h->accept_len = ws_upgrade_answer(u, a->subprotocol, a->subprotocol_len, deflate ? extensions : NULL,
+					  h->accept, sizeof(h->accept));
 	if (h->accept_len == 0)
 		refuse(h, 400, "the subprotocol's name is too long");
 }
@@ -65,7 +72,7 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	r.address = h->address;
 	h->conn->worker->opts.ops->request(h->conn, &r, &h->answer);
 	if (h->answer.status == 101)
-		prepare_accept(h, &u);
+		prepare_accept(h, &r, &u);
 }
 
 /* The filter's: it is gone, the connection is ours. */
@@ -87,10 +94,11 @@ static void on_done(void *arg)
 	if (c->state != CONN_HANDSHAKE) /* it could not be written: h is gone */
 		return;
 	c->handshake = NULL;
-	ws_conn_start(c, h->answer.limits);
+	ws_conn_start(c, h->answer.limits, &h->deflate);
 	free(h);
 	stats_add(STAT_handshakes, 1);
-	c->worker->opts.ops->open(c);
+	if (conn_is_open(c))
+		c->worker->opts.ops->open(c);
 }
 
 static void on_gone(void *arg)

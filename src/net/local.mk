@@ -6,6 +6,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/conn.h \
 	src/net/fanout.c \
 	src/net/fanout.h \
+	src/net/framer.c \
+	src/net/framer.h \
 	src/net/handshake.c \
 	src/net/handshake.h \
 	src/net/http_conn.c \

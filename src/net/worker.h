@@ -53,13 +53,16 @@ struct worker_opts {
 	size_t max_connections;     /* of all workers */
 	size_t max_head;            /* bytes of a request head */
 	size_t send_queue;          /* bytes that may wait for one reader */
+	size_t deflate_min;         /* bytes of a message that is worth compressing */
 	uint32_t handshake_timeout; /* all of these in ms */
 	uint32_t ping_interval;     /* 0: never ping */
 	uint32_t ping_timeout;
 	uint32_t close_timeout;
 };
 
-struct fanout;
+struct fanout_wire;
+struct ws_deflater;
+struct ws_inflater;
 
 struct worker {
 	struct event_base *base;
@@ -79,10 +82,13 @@ struct worker {
 	size_t cork_len, cork_size;
 
 	/* rooms with a batch to flush at the end of this turn */
-	struct fanout *dirty, **dirty_tail;
+	struct fanout_wire *dirty, **dirty_tail;
 	char *spare_batch; /* a batch buffer that waits for its next use */
 	size_t spare_size;
 	bool flush_due, reap_due;
+
+	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */
+	struct ws_deflater *deflater; /* NULL until somebody takes compressed messages */
 
 	struct event *ev_tick, *ev_wake, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
 	int wake_read, wake_write; /* an eventfd twice, or a pipe */
@@ -111,6 +117,10 @@ void *worker_upstairs(const struct worker *w);
 struct event_base *worker_base(const struct worker *w);
 struct mailbox *worker_mailbox(const struct worker *w);
 struct stats *worker_stats(struct worker *w);
+
+/* Made when they are first asked for, and kept. NULL: no memory. */
+struct ws_inflater *worker_inflater(struct worker *w);
+struct ws_deflater *worker_deflater(struct worker *w);
 
 /* Has the reaper run at the end of this turn. For conn only. */
 void worker_reap_soon(struct worker *w);

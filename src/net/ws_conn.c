@@ -2,6 +2,7 @@
 
 #include "net/ws_conn.h"
 #include "net/conn.h"
+#include "net/framer.h"
 #include "net/worker.h"
 
 #include "wire/ws_frame.h"
@@ -14,17 +15,19 @@
 
 void ws_conn_send(struct conn *c, bool text, const void *data, size_t len)
 {
-	unsigned char head[WS_FRAME_HEAD_MAX_SERVER];
-	size_t n = ws_frame_encode(head, text ? WS_OP_TEXT : WS_OP_BINARY, false, len);
+	struct framer framer;
+	struct framer_frame f;
 	bool corked = c->worker->corked == c;
 
 	if (!conn_is_open(c))
 		return;
+	framer_init(&framer, c->worker, text ? WS_OP_TEXT : WS_OP_BINARY, data, len);
+	framer_make(&framer, c->deflate_bits, &f);
 	/* Head and body in one send. */
 	if (!corked && c->worker->corked == NULL)
 		conn_cork(c);
-	conn_write(c, head, n);
-	conn_write(c, data, len);
+	conn_write(c, f.head, f.head_len);
+	conn_write(c, f.body, f.body_len);
 	if (!corked && c->worker->corked == c)
 		conn_uncork(c);
 }
@@ -161,9 +164,18 @@ static void on_input(struct conn *c, struct evbuffer *in)
 
 static const struct conn_protocol websocket = { "websocket", on_input, on_farewell, on_quiet };
 
-void ws_conn_start(struct conn *c, const struct ws_limits *limits)
+void ws_conn_start(struct conn *c, const struct ws_limits *limits, const struct ws_deflate *deflate)
 {
-	ws_stream_init(&c->stream, limits);
+	struct ws_inflater *inflater = NULL;
+
+	if (deflate->client_takeover)
+		inflater = ws_inflater_new(deflate->client_bits, true);
+	else if (deflate->client_bits)
+		inflater = worker_inflater(c->worker);
+	ws_stream_init(&c->stream, limits, inflater);
+	c->deflate_bits = deflate->server_bits;
 	conn_set_state(c, CONN_OPEN);
 	conn_become(c, &websocket);
+	if (deflate->client_bits && inflater == NULL)
+		conn_close(c, CLOSE_no_memory, NULL);
 }

@@ -6,6 +6,10 @@ src_wire_libwire_a_SOURCES = \
 	src/wire/http_head.h \
 	src/wire/utf8.c \
 	src/wire/utf8.h \
+	src/wire/ws_deflate.c \
+	src/wire/ws_deflate.h \
+	src/wire/ws_extension.c \
+	src/wire/ws_extension.h \
 	src/wire/ws_frame.c \
 	src/wire/ws_frame.h \
 	src/wire/ws_stream.c \
@@ -14,5 +18,5 @@ src_wire_libwire_a_SOURCES = \
 	src/wire/ws_upgrade.h
 
 WIRE = src/wire/libwire.a
-WIRE_LIBS = $(CRYPTO_LIBS)
+WIRE_LIBS = $(CRYPTO_LIBS) $(ZLIB_LIBS)
 WIRE_ALL = $(WIRE) $(WIRE_LIBS)

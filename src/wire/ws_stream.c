@@ -8,11 +8,13 @@
 
 #include "wire/ws_stream.h"
 #include "wire/utf8.h"
+#include "wire/ws_deflate.h"
 #include "wire/ws_frame.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define RSV1 4         /* as struct ws_frame has it: the message is compressed, RFC 7692 section 6 */
 #define NO_STATUS 1005 /* a close frame without a code, section 7.4.1 */
 #define BAD_PROTOCOL 1002
 #define BAD_TEXT 1007
@@ -27,6 +29,7 @@ struct ws_assembly {
 	uint8_t mask[4];    /* of the current frame */
 	bool fin;           /* the current frame is the message's last */
 	bool delivered;     /* the caller has the message; nothing of it is needed at the next call */
+	bool compressed;    /* the message: to be inflated when it is whole */
 	uint8_t opcode;     /* of the message */
 	uint32_t fragments; /* frames so far */
 	utf8_state text;    /* how far the validation has come */
@@ -34,16 +37,25 @@ struct ws_assembly {
 	unsigned char data[];
 };
 
-void ws_stream_init(struct ws_stream *s, const struct ws_limits *limits)
+void ws_stream_init(struct ws_stream *s, const struct ws_limits *limits, struct ws_inflater *inflater)
 {
 	s->assembly = NULL;
 	s->limits = limits;
+	s->inflater = inflater;
+}
+
+static void assembly_replace(struct ws_stream *s, struct ws_assembly *by)
+{
+	free(s->assembly);
+	s->assembly = by;
 }
 
 void ws_stream_clear(struct ws_stream *s)
 {
-	free(s->assembly);
-	s->assembly = NULL;
+	assembly_replace(s, NULL);
+	if (s->inflater && ws_inflater_takeover(s->inflater))
+		ws_inflater_free(s->inflater);
+	s->inflater = NULL;
 }
 
 bool ws_close_code_valid(unsigned code)
@@ -70,6 +82,61 @@ static void bad_text(struct ws_stream *s, struct ws_event *ev)
 	bad(s, ev, BAD_TEXT, "a text message is not UTF-8");
 }
 
+static void no_memory(struct ws_stream *s, struct ws_event *ev)
+{
+	bad(s, ev, NO_MEMORY, "there is no memory for the message");
+}
+
+static void too_long(struct ws_stream *s, struct ws_event *ev)
+{
+	bad(s, ev, TOO_BIG, "a message is too long");
+}
+
+/*
+ * A compressed message, LEN bytes at DATA (in the stream's assembly perhaps),
+ * that is whole: becomes an assembly of its own, of one byte more than
+ * max_message at most.
+ */
+static void read_compressed(struct ws_stream *s, uint8_t opcode, const unsigned char *data, size_t len,
+			    struct ws_event *ev)
+{
+	uint64_t most = s->limits->max_message + 1, size = (uint64_t)len * 4 + ASSEMBLY_MIN;
+	enum ws_inflate_verdict verdict = WS_INFLATE_MORE;
+	struct ws_assembly *out = NULL, *grown;
+	utf8_state text = UTF8_START;
+	bool valid = true;
+	size_t used = 0, n;
+
+	ws_inflater_begin(s->inflater, data, len);
+	for (; verdict == WS_INFLATE_MORE && valid && used < most; size *= 2) {
+		if (size > most)
+			size = most;
+		grown = size > SIZE_MAX - sizeof(*out) ? NULL : realloc(out, sizeof(*out) + (size_t)size);
+		if (!grown) {
+			verdict = WS_INFLATE_NO_MEMORY;
+			break;
+		}
+		out = grown;
+		verdict = ws_inflater_run(s->inflater, out->data + used, (size_t)size - used, &n);
+		valid = opcode != WS_OP_TEXT || utf8_feed(&text, out->data + used, n);
+		used += n;
+	}
+	if (out)
+		*out = (struct ws_assembly){.delivered = true};
+	assembly_replace(s, out);
+
+	if (verdict == WS_INFLATE_NO_MEMORY)
+		no_memory(s, ev);
+	else if (verdict == WS_INFLATE_BAD)
+		bad(s, ev, BAD_TEXT, "a compressed message cannot be inflated");
+	else if (!valid || (verdict == WS_INFLATE_DONE && text != UTF8_START))
+		bad_text(s, ev);
+	else if (used == most)
+		too_long(s, ev);
+	else
+		message(ev, opcode, out->data, used);
+}
+
 /* A message that is one frame and wholly there. */
 static void read_in_place(struct ws_stream *s, const struct ws_frame *f, unsigned char *payload,
 			  struct ws_event *ev)
@@ -77,7 +144,9 @@ static void read_in_place(struct ws_stream *s, const struct ws_frame *f, unsigne
 	size_t len = (size_t)f->len;
 
 	ws_mask(payload, len, f->mask, 0);
-	if (f->opcode == WS_OP_TEXT && !utf8_valid(payload, len))
+	if (f->rsv)
+		read_compressed(s, f->opcode, payload, len, ev);
+	else if (f->opcode == WS_OP_TEXT && !utf8_valid(payload, len))
 		bad_text(s, ev);
 	else
 		message(ev, f->opcode, payload, len);
@@ -119,11 +188,17 @@ static size_t read_control(struct ws_stream *s, const struct ws_frame *f, unsign
 	return f->head + (size_t)f->len;
 }
 
+/* A limit for bytes on the wire: what does not compress becomes longer, with the smallest blocks by an eighth. */
+static uint64_t stretched(uint64_t limit, bool compressed)
+{
+	return compressed ? limit + limit / 8 + 64 : limit;
+}
+
 /* Room for N bytes more, that have really come: doubled, but never beyond what the message can grow to. */
 static bool assembly_reserve(struct ws_stream *s, size_t n)
 {
 	struct ws_assembly *a = s->assembly;
-	uint64_t most = a->fin ? a->len + a->left : s->limits->max_message;
+	uint64_t most = a->fin ? a->len + a->left : stretched(s->limits->max_message, a->compressed);
 	uint64_t size = a->size ? (uint64_t)a->size * 2 : ASSEMBLY_MIN;
 	uint64_t need = (uint64_t)a->len + n;
 
@@ -151,7 +226,7 @@ static size_t read_payload(struct ws_stream *s, const unsigned char *buf, size_t
 	unsigned char *to;
 
 	if (!assembly_reserve(s, n)) {
-		bad(s, ev, NO_MEMORY, "there is no memory for the message");
+		no_memory(s, ev);
 		return n;
 	}
 	a = s->assembly;
@@ -161,9 +236,11 @@ static size_t read_payload(struct ws_stream *s, const unsigned char *buf, size_t
 	a->len += n;
 	a->at += n;
 	a->left -= n;
-	if (a->opcode == WS_OP_TEXT &&
+	if (a->opcode == WS_OP_TEXT && !a->compressed &&
 	    (!utf8_feed(&a->text, to, n) || (a->fin && !a->left && a->text != UTF8_START))) {
 		bad_text(s, ev);
+	} else if (a->fin && !a->left && a->compressed) {
+		read_compressed(s, a->opcode, a->data, a->len, ev);
 	} else if (a->fin && !a->left) {
 		a->delivered = true;
 		message(ev, a->opcode, a->data, a->len);
@@ -181,6 +258,7 @@ static bool assembly_add_frame(struct ws_stream *s, const struct ws_frame *f)
 		if (!a)
 			return false;
 		a->opcode = f->opcode;
+		a->compressed = f->rsv != 0;
 	}
 	a->left = f->len;
 	a->at = 0;
@@ -193,11 +271,13 @@ static bool assembly_add_frame(struct ws_stream *s, const struct ws_frame *f)
 static const char *over_limit(const struct ws_stream *s, const struct ws_frame *f)
 {
 	const struct ws_assembly *a = s->assembly;
+	bool compressed = a ? a->compressed : f->rsv != 0;
+	uint64_t most = stretched(s->limits->max_message, compressed);
 	uint64_t before = a ? a->len : 0;
 
-	if (f->len > s->limits->max_frame)
+	if (f->len > stretched(s->limits->max_frame, compressed))
 		return "a frame is too long";
-	if (f->len > s->limits->max_message || before > s->limits->max_message - f->len)
+	if (f->len > most || before > most - f->len)
 		return "a message is too long";
 	if (a && a->fragments >= s->limits->max_fragments)
 		return "a message has too many fragments";
@@ -207,8 +287,10 @@ static const char *over_limit(const struct ws_stream *s, const struct ws_frame *
 /* What is wrong with a frame's first byte after those that came before, or NULL. */
 static const char *judge_first_byte(const struct ws_stream *s, const struct ws_frame *f)
 {
-	if (f->rsv)
+	if (f->rsv && !s->inflater)
 		return "an RSV bit is set, and no extension was agreed on";
+	if (f->rsv && (f->rsv != RSV1 || (f->opcode != WS_OP_TEXT && f->opcode != WS_OP_BINARY)))
+		return "an RSV bit is set where it means nothing";
 	if (f->opcode == WS_OP_CONTINUATION && !s->assembly)
 		return "a continuation frame continues nothing";
 	if ((f->opcode == WS_OP_TEXT || f->opcode == WS_OP_BINARY) && s->assembly)
@@ -264,7 +346,7 @@ static size_t read_frame(struct ws_stream *s, unsigned char *buf, size_t len, st
 	if (f.len && len == f.head)
 		return 0; /* nothing of the payload yet: nothing to hold */
 	if (!assembly_add_frame(s, &f)) {
-		bad(s, ev, NO_MEMORY, "there is no memory for the message");
+		no_memory(s, ev);
 		return len;
 	}
 	return f.head + read_payload(s, buf + f.head, len - f.head, ev);
@@ -281,6 +363,7 @@ static inline size_t read_small(struct ws_stream *s, unsigned char *buf, size_t 
 
 	if (s->assembly || len < 6 || (buf[0] != (0x80 | WS_OP_TEXT) && buf[0] != (0x80 | WS_OP_BINARY)))
 		return 0;
+	f.rsv = 0;
 	f.opcode = buf[0] & 0x0f;
 	f.len = (uint64_t)buf[1] - 0x80; /* without the mask bit: huge */
 	if (f.len > WS_CONTROL_MAX || f.len > len - 6)
@@ -298,7 +381,7 @@ size_t ws_stream_read(struct ws_stream *s, unsigned char *buf, size_t len, struc
 
 	*ev = (struct ws_event){.type = WS_EVENT_MORE};
 	if (s->assembly && s->assembly->delivered)
-		ws_stream_clear(s);
+		assembly_replace(s, NULL);
 
 	used = read_small(s, buf, len, ev);
 	while (ev->type == WS_EVENT_MORE && used < len) {

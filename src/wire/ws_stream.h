@@ -7,7 +7,8 @@
  * any other is collected as it comes, so a connection pays with memory only
  * for bytes it really sent, and an idle one holds none. Text is validated as
  * it arrives and fails at the first impossible byte. Control frames may come
- * in between.
+ * in between. A compressed message (RFC 7692) is collected as it was sent and
+ * inflated when it is whole, never beyond max_message.
  *
  * Pure: what to do about an event (pong, close) is the caller's business.
  */
@@ -18,10 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Shared by all streams of an endpoint; must outlive them. */
+struct ws_inflater;
+
+/*
+ * Shared by all streams of an endpoint; must outlive them. Frames of a
+ * compressed message may be an eighth longer, for what does not compress.
+ */
 struct ws_limits {
 	uint64_t max_frame;     /* payload bytes of a data frame */
-	uint64_t max_message;   /* bytes of a message */
+	uint64_t max_message;   /* bytes of a message, inflated */
 	uint32_t max_fragments; /* frames of a message */
 };
 
@@ -30,6 +36,7 @@ struct ws_assembly; /* a message that is not whole yet, or that the last call de
 struct ws_stream {
 	struct ws_assembly *assembly; /* NULL: nothing held */
 	const struct ws_limits *limits;
+	struct ws_inflater *inflater; /* NULL: permessage-deflate was not agreed on */
 };
 
 enum ws_event_type {
@@ -48,9 +55,14 @@ struct ws_event {
 	size_t len;
 };
 
-void ws_stream_init(struct ws_stream *s, const struct ws_limits *limits);
+/*
+ * INFLATER: for compressed messages; NULL where permessage-deflate was not
+ * agreed on. Takes it where it is one client's own (takeover); a shared one
+ * must outlive the stream.
+ */
+void ws_stream_init(struct ws_stream *s, const struct ws_limits *limits, struct ws_inflater *inflater);
 
-/* Frees what a half-received message holds. */
+/* Frees what a half-received message holds, and the stream's own inflater. */
 void ws_stream_clear(struct ws_stream *s);
 
 /*
@@ -62,9 +74,11 @@ void ws_stream_clear(struct ws_stream *s);
  * WS_EVENT_CLOSE nothing may be read any more. So read until WS_EVENT_MORE,
  * with LEN 0 too where nothing is left: this lets go of the last message.
  *
- * Refused (code): no mask, RSV bits, bad headers, a continuation without or a
- * new message within a message, bad close payloads (1002); text or a close
- * reason that is not UTF-8 (1007); limits (1009); no memory (1011).
+ * Refused (code): no mask, RSV bits (but for RSV1 on a message's first frame
+ * where it was agreed), bad headers, a continuation without or a new message
+ * within a message, bad close payloads (1002); text or a close reason that is
+ * not UTF-8, a message that cannot be inflated (1007); limits (1009); no memory
+ * (1011).
  */
 size_t ws_stream_read(struct ws_stream *s, unsigned char *buf, size_t len, struct ws_event *ev);
 

@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "wire/ws_upgrade.h"
+#include "wire/ws_extension.h"
 
 #include <openssl/evp.h>
 
@@ -144,6 +145,8 @@ enum ws_upgrade_verdict ws_upgrade_check(const struct http_head *h, const char *
 	why = judge_offers(h, buf);
 	if (why)
 		return bad(u, 400, why);
+	if (!ws_extension_valid(h, buf))
+		return bad(u, 400, "Sec-WebSocket-Extensions is no list of extensions");
 	if (!ws_accept(buf + key.at, u->accept))
 		return bad(u, 503, "there is no memory for another WebSocket");
 	return WS_UPGRADE_OK;
@@ -163,26 +166,34 @@ static char *put(char *out, const char *s, size_t len)
 #define PUT(out, literal) put((out), (literal), sizeof(literal) - 1)
 
 size_t ws_upgrade_answer(const struct ws_upgrade *u, const char *subprotocol, size_t subprotocol_len,
-			 char *out, size_t size)
+			 const char *extensions, char *out, size_t size)
 {
 	static const char begin[] = "HTTP/1.1 101 Switching Protocols\r\n"
 				    "Upgrade: websocket\r\n"
 				    "Connection: Upgrade\r\n"
 				    "Sec-WebSocket-Accept: ";
 	static const char protocol[] = "\r\nSec-WebSocket-Protocol: ";
+	static const char extension[] = "\r\nSec-WebSocket-Extensions: ";
 	static const char end[] = "\r\n\r\n";
-	size_t fixed = sizeof(begin) - 1 + WS_ACCEPT_LEN + sizeof(end) - 1;
+	size_t extensions_len = extensions ? strlen(extensions) : 0;
+	size_t whole = sizeof(begin) - 1 + WS_ACCEPT_LEN + sizeof(end) - 1;
 	char *p = out;
 
 	if (subprotocol)
-		fixed += sizeof(protocol) - 1;
-	if (size < fixed || (subprotocol && size - fixed < subprotocol_len))
+		whole += sizeof(protocol) - 1 + subprotocol_len;
+	if (extensions)
+		whole += sizeof(extension) - 1 + extensions_len;
+	if (size < whole)
 		return 0;
 	p = PUT(p, begin);
 	p = put(p, u->accept, WS_ACCEPT_LEN);
 	if (subprotocol) {
 		p = PUT(p, protocol);
 		p = put(p, subprotocol, subprotocol_len);
+	}
+	if (extensions) {
+		p = PUT(p, extension);
+		p = put(p, extensions, extensions_len);
 	}
 	p = PUT(p, end);
 	return (size_t)(p - out);

@@ -29,7 +29,8 @@ struct ws_upgrade {
  * WebSocket when an Upgrade field names "websocket" or any Sec-WebSocket-Key
  * is there. BAD: 400 for HTTP/1.0, HEAD, a missing "Upgrade" in Connection, a missing
  * Upgrade field, a missing, doubled or malformed key (16 bytes of canonical base64), a
- * malformed Sec-WebSocket-Protocol (not tokens, one twice, more than WS_OFFERS_MAX);
+ * malformed Sec-WebSocket-Protocol (not tokens, one twice, more than WS_OFFERS_MAX),
+ * a Sec-WebSocket-Extensions that is no list of extensions;
  * 426 for no version, several, or another than 13; 503 without memory.
  */
 enum ws_upgrade_verdict ws_upgrade_check(const struct http_head *h, const char *buf, struct ws_upgrade *u);
@@ -41,11 +42,12 @@ enum ws_upgrade_verdict ws_upgrade_check(const struct http_head *h, const char *
 bool ws_upgrade_offer(const struct http_head *h, const char *buf, uint32_t *pos, struct http_piece *name);
 
 /*
- * Writes the 101 to OUT (not NUL-terminated) with the subprotocol unless it
- * is NULL; returns its length, 0 when it does not fit.
+ * Writes the 101 to OUT (not NUL-terminated) with the subprotocol and the
+ * extensions (NUL-terminated) unless they are NULL. Returns its length, 0
+ * when it does not fit.
  */
-size_t ws_upgrade_answer(const struct ws_upgrade *u, const char *subprotocol, size_t subprotocol_len, char *out,
-			 size_t size);
+size_t ws_upgrade_answer(const struct ws_upgrade *u, const char *subprotocol, size_t subprotocol_len,
+			 const char *extensions, char *out, size_t size);
 
 /*
  * Sec-WebSocket-Accept for a key of 24 characters. False: no memory. Any

@@ -73,7 +73,7 @@ static void open_client(struct client *c, int buffer)
 	list_append(&worker->handshaking, &c->conn->node);
 	assert_true(shared_count_take(&total, 0));
 	c->conn->opened = 1;
-	ws_conn_start(c->conn, &limits);
+	ws_conn_start(c->conn, &limits, &(struct ws_deflate){ .server_bits = 0 });
 }
 
 /* All that has arrived, as text: frames of up to 125 bytes as [text]. */

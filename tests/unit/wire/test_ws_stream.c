@@ -100,7 +100,7 @@ struct client {
 static void client_start(struct client *c, const struct ws_limits *limits)
 {
 	memset(c, 0, sizeof(*c));
-	ws_stream_init(&c->stream, limits);
+	ws_stream_init(&c->stream, limits, NULL);
 }
 
 static void client_stop(struct client *c)
@@ -354,7 +354,7 @@ static void test_every_close_code(void **unused)
 		b.len = 0;
 		add_frame(&b, 0x88, payload, 2);
 		memcpy(frame, b.s, sizeof(frame));
-		ws_stream_init(&s, &generous);
+		ws_stream_init(&s, &generous, NULL);
 		ws_stream_read(&s, frame, sizeof(frame), &ev);
 		assert_int_equal(ev.type, receivable(code) ? WS_EVENT_CLOSE : WS_EVENT_BAD);
 		assert_int_equal(ev.code, receivable(code) ? code : 1002);
@@ -557,7 +557,7 @@ static void test_in_place(void **unused)
 	size_t used;
 
 	(void)unused;
-	ws_stream_init(&s, &generous);
+	ws_stream_init(&s, &generous, NULL);
 	used = ws_stream_read(&s, b.s, b.len, &ev);
 	assert_int_equal(used, 11);
 	assert_ptr_equal(ev.data, b.s + 6);
@@ -666,7 +666,7 @@ static void *counted_realloc(void *p, size_t size)
 #define ws_close_code_valid counted_close_code_valid
 #define calloc counted_calloc
 #define realloc counted_realloc
-void ws_stream_init(struct ws_stream *s, const struct ws_limits *limits);
+void ws_stream_init(struct ws_stream *s, const struct ws_limits *limits, struct ws_inflater *inflater);
 void ws_stream_clear(struct ws_stream *s);
 size_t ws_stream_read(struct ws_stream *s, unsigned char *buf, size_t len, struct ws_event *ev);
 bool ws_close_code_valid(unsigned code);
@@ -680,7 +680,7 @@ bool ws_close_code_valid(unsigned code);
 
 static void counted_start(struct ws_stream *s, const struct ws_limits *limits, size_t failing)
 {
-	counted_stream_init(s, limits);
+	counted_stream_init(s, limits, NULL);
 	largest = allocations = 0;
 	fail_at = failing;
 }

@@ -234,7 +234,8 @@ static void test_many_offers(void **unused)
 	assert_int_equal(u.status, 400);
 }
 
-static void check_answer(const struct ws_upgrade *u, const char *subprotocol, size_t len, const char *want)
+static void check_answer(const struct ws_upgrade *u, const char *subprotocol, size_t len,
+			 const char *extensions, const char *want)
 {
 	size_t whole = strlen(want), size;
 	char *out;
@@ -242,7 +243,7 @@ static void check_answer(const struct ws_upgrade *u, const char *subprotocol, si
 	for (size = 0; size <= whole + 1; size++) {
 		out = feed_copy(want, size); /* of this size, and not a byte more */
 		memset(out, '#', size);
-		assert_int_equal(ws_upgrade_answer(u, subprotocol, len, out, size), size < whole ? 0 : whole);
+		assert_int_equal(ws_upgrade_answer(u, subprotocol, len, extensions, out, size), size < whole ? 0 : whole);
 		if (size >= whole)
 			assert_memory_equal(out, want, whole);
 		if (size > whole)
@@ -259,13 +260,21 @@ static void test_answer(void **unused)
 	(void)unused;
 	parse(&h, ALL "\r\n");
 	assert_int_equal(ws_upgrade_check(&h, ALL "\r\n", &u), WS_UPGRADE_OK);
-	check_answer(&u, NULL, 0,
+	check_answer(&u, NULL, 0, NULL,
 		     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n");
-	check_answer(&u, "chat, other", 4,
+	check_answer(&u, "chat, other", 4, NULL,
 		     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 		     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 		     "Sec-WebSocket-Protocol: chat\r\n\r\n");
+	check_answer(&u, NULL, 0, "permessage-deflate; server_no_context_takeover",
+		     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+		     "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\n");
+	check_answer(&u, "chat", 4, "x",
+		     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		     "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+		     "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: x\r\n\r\n");
 }
 
 int main(void)
