@@ -33,8 +33,11 @@ unit_tests = \
 	tests/unit/daemon/test_endpoint \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
+	tests/unit/net/test_framer \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_utf8 \
+	tests/unit/wire/test_ws_deflate \
+	tests/unit/wire/test_ws_extension \
 	tests/unit/wire/test_ws_frame \
 	tests/unit/wire/test_ws_stream \
 	tests/unit/wire/test_ws_upgrade
@@ -59,8 +62,11 @@ tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
+tests_unit_net_test_framer_LDADD = $(UNIT_NET)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_ws_extension_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_frame_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_stream_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_upgrade_LDADD = $(UNIT_WIRE)
@@ -97,6 +103,7 @@ EXTRA_DIST += \
 	tests/daemon/run \
 	tests/daemon/test_chat.py \
 	tests/daemon/test_daemon.py \
+	tests/daemon/test_deflate.py \
 	tests/daemon/test_http.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_tutorials.py \

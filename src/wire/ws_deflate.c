@@ -156,7 +156,10 @@ void ws_inflater_begin(struct ws_inflater *i, const void *data, size_t len)
 {
 	if (!i->takeover)
 		inflateReset(&i->z);
-	give(i, data, len);
+	if (len)
+		give(i, data, len);
+	else
+		give(i, sync_tail, 1); /* an empty message, as it should have been sent (section 7.2.3.6) */
 	i->tail = false;
 }
 

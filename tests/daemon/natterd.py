@@ -97,10 +97,15 @@ class Natterd:
     def counter_reaches(self, name, value):
         return wait_for(f"{name} to reach {value}", lambda: self.counters()[name] >= value)
 
-    def memory(self):
-        """Resident bytes."""
-        with open(f"/proc/{self.process.pid}/statm", encoding="ascii") as f:
-            return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    def memory(self, which="VmRSS"):
+        """Resident bytes; the most there ever were: VmHWM."""
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:
+            return int(re.search(which + r":\s*(\d+) kB", f.read())[1]) * 1024
+
+    def cpu(self):
+        """Seconds that it has worked."""
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+            return sum(map(int, f.read().split(") ")[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self):
         self.process.kill()

@@ -37,7 +37,8 @@ static void build(size_t send_queue)
 {
 	static const struct worker_ops ops = { .closed = on_closed };
 	struct worker_opts o = { .ops = &ops, .total = &total, .max_connections = 10000, .max_head = 4096,
-				 .send_queue = send_queue, .handshake_timeout = 10000, .close_timeout = 1000 };
+				 .send_queue = send_queue, .deflate_min = 100,
+				 .handshake_timeout = 10000, .close_timeout = 1000 };
 
 	closed_with = -1;
 	worker = worker_new(&o);
@@ -53,7 +54,7 @@ struct client {
 };
 
 /* A connection as it is when its handshake is done. */
-static void open_client(struct client *c, int buffer)
+static void open_client_with(struct client *c, int buffer, const struct ws_deflate *deflate)
 {
 	static const struct ws_limits limits = { 65536, 65536, 100 };
 	int fd[2];
@@ -73,7 +74,14 @@ static void open_client(struct client *c, int buffer)
 	list_append(&worker->handshaking, &c->conn->node);
 	assert_true(shared_count_take(&total, 0));
 	c->conn->opened = 1;
-	ws_conn_start(c->conn, &limits, &(struct ws_deflate){ .server_bits = 0 });
+	ws_conn_start(c->conn, &limits, deflate);
+}
+
+static void open_client(struct client *c, int buffer)
+{
+	static const struct ws_deflate none;
+
+	open_client_with(c, buffer, &none);
 }
 
 /* All that has arrived, as text: frames of up to 125 bytes as [text]. */
@@ -284,6 +292,90 @@ static void test_slow_reader_is_closed_alone(void **state)
 	tear_down(f);
 }
 
+/* One frame that has arrived: its first byte; the payload's length in *LEN. -1: none. */
+static int frame_at(struct client *c, size_t *len)
+{
+	unsigned char head[4];
+	char payload[65536];
+
+	if (read(c->fd, head, 2) != 2)
+		return -1;
+	*len = head[1];
+	if (*len == 126) {
+		assert_int_equal(read(c->fd, head + 2, 2), 2);
+		*len = (size_t)head[2] << 8 | head[3];
+	}
+	assert_int_equal(read(c->fd, payload, *len), *len);
+	return head[0];
+}
+
+/* Members who take messages as they are, and compressed in windows of two sizes. */
+static void test_compressed_members(void **state)
+{
+	static const struct ws_deflate forms[] = { { 0 }, { .server_bits = 15, .client_bits = 15 },
+						   { .server_bits = 8, .client_bits = 15 },
+						   { .server_bits = 15, .client_bits = 9, .client_takeover = true } };
+	static const struct {
+		size_t len;
+		bool compressed[4];
+	} steps[] = {
+		{ 99, { false } },
+		{ 200, { false, true, true, true } },
+		{ 257, { false, true, false, true } },
+		{ 20000, { false, true, false, true } },
+		{ 3, { false } },
+	};
+	struct client c[4], late;
+	char text[20000];
+	struct fanout *f;
+	size_t len;
+
+	(void)state;
+	build(100000);
+	memset(text, 'x', sizeof(text));
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 4; i++) {
+		open_client_with(&c[i], 0, &forms[i]);
+		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn), 0);
+	}
+	for (size_t k = 0; k < 5; k++)
+		assert_int_equal(fanout_publish(f, text, steps[k].len), 0);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_deflated), 3);
+	open_client_with(&late, 0, &forms[1]);
+	assert_int_equal(fanout_add(f, &late.seat, late.conn), 0);
+	ws_conn_send(c[1].conn, true, text, 150); /* its own, behind what the batch holds for it */
+	turn();
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t k = 0; k < 5; k++) {
+			assert_int_equal(frame_at(&c[i], &len), steps[k].compressed[i] ? 0xc1 : 0x81);
+			if (steps[k].compressed[i])
+				assert_true(len < steps[k].len / 2);
+			else
+				assert_int_equal(len, steps[k].len);
+		}
+	}
+	assert_int_equal(frame_at(&c[1], &len), 0xc1);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(frame_at(&c[i], &len), -1);
+	assert_int_equal(frame_at(&late, &len), -1);
+
+	/* they may go in any order, and others come */
+	fanout_remove(&c[1].seat);
+	assert_int_equal(fanout_publish(f, text, 200), 0);
+	fanout_remove(&c[2].seat);
+	turn();
+	assert_int_equal(frame_at(&c[1], &len), -1);
+	assert_int_equal(frame_at(&late, &len), 0xc1);
+	assert_int_equal(frame_at(&c[2], &len), 0xc1); /* it heard what came before it went */
+	fanout_remove(&c[0].seat);
+	fanout_remove(&c[3].seat);
+	fanout_remove(&late.seat);
+	assert_int_equal(fanout_publish(f, text, 200), 0); /* to nobody */
+	end(c, 4);
+	end(&late, 1);
+	tear_down(f);
+}
+
 int main(void)
 {
 	struct rlimit files;
@@ -293,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_changes_while_a_flush_is_under_way),
 		cmocka_unit_test(test_short_writes),
 		cmocka_unit_test(test_slow_reader_is_closed_alone),
+		cmocka_unit_test(test_compressed_members),
 	};
 
 	/* Two files a client. */

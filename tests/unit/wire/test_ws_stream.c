@@ -4,11 +4,12 @@
  * refusals at their exact bytes; limits; memory.
  *
  * A case is written as a script: frames separated by '|', each its first byte
- * in hexadecimal, a colon and the payload, which is masked on the way; or '='
- * and raw bytes in hexadecimal.
+ * in hexadecimal, a colon and the payload, which is masked on the way, or a '#'
+ * and the payload in hexadecimal; or '=' and raw bytes in hexadecimal.
  */
 #include <config.h>
 
+#include "wire/ws_deflate.h"
 #include "wire/ws_frame.h"
 #include "wire/ws_stream.h"
 
@@ -63,19 +64,32 @@ static unsigned char hex_byte(const char *s)
 	return (unsigned char)value;
 }
 
+static void add_hex(struct bytes *b, const char *hex, size_t len)
+{
+	unsigned char byte;
+
+	for (; len; hex += 2, len -= 2) {
+		byte = hex_byte(hex);
+		add(b, &byte, 1);
+	}
+}
+
 static struct bytes from_script(const char *script)
 {
-	struct bytes b = {NULL, 0, 0};
-	unsigned char byte;
+	struct bytes b = {NULL, 0, 0}, payload;
 	size_t len;
 
 	while (*script) {
 		len = strcspn(script, "|");
 		if (*script == '=') {
-			for (script++, len--; len; script += 2, len -= 2) {
-				byte = hex_byte(script);
-				add(&b, &byte, 1);
-			}
+			add_hex(&b, script + 1, len - 1);
+			script += len;
+		} else if (script[2] == '#') {
+			memset(&payload, 0, sizeof(payload));
+			add_hex(&payload, script + 3, len - 3);
+			add_frame(&b, hex_byte(script), payload.s, payload.len);
+			free(payload.s);
+			script += len;
 		} else {
 			assert_int_equal(script[2], ':');
 			add_frame(&b, hex_byte(script), script + 3, len - 3);
@@ -85,6 +99,19 @@ static struct bytes from_script(const char *script)
 			script++;
 	}
 	return b;
+}
+
+/* What was agreed as to compression with the next connections. */
+static enum { NO_DEFLATE, SHARED_INFLATER, OWN_INFLATER } agreed;
+static struct ws_inflater *shared;
+
+static struct ws_inflater *inflater(void)
+{
+	if (!shared) {
+		shared = ws_inflater_new(15, false);
+		assert_non_null(shared);
+	}
+	return agreed == NO_DEFLATE ? NULL : agreed == SHARED_INFLATER ? shared : ws_inflater_new(15, true);
 }
 
 /* A connection: keeps what was not used up, as the contract wants it, and writes down the events. */
@@ -100,7 +127,7 @@ struct client {
 static void client_start(struct client *c, const struct ws_limits *limits)
 {
 	memset(c, 0, sizeof(*c));
-	ws_stream_init(&c->stream, limits, NULL);
+	ws_stream_init(&c->stream, limits, inflater());
 }
 
 static void client_stop(struct client *c)
@@ -512,6 +539,133 @@ static void test_limits(void **unused)
 		check_script(cases[i].script, cases[i].want, cases[i].over_at, &cases[i].limits);
 }
 
+#define HELLO "f248cdc9c90700" /* RFC 7692 section 7.2.3.1 */
+
+/* Compressed messages, whole and in pieces; what comes of them without their sender's context, and with it. */
+static void test_deflate(void **unused)
+{
+	static const struct {
+		const char *script, *without, *with; /* with NULL: the same */
+		size_t over_at;
+	} cases[] = {
+		{"c1#" HELLO, "TEXT(Hello)", NULL, 0},
+		{"c2#" HELLO, "BINARY(Hello)", NULL, 0},
+		{"41#f248|80#cdc9c90700", "TEXT(Hello)", NULL, 0},
+		{"41#|00#f248|00#|80#cdc9c90700", "TEXT(Hello)", NULL, 0},
+		{"41#f248|89:x|80#cdc9c90700|81:plain|c1#" HELLO, "PING(x) TEXT(Hello) TEXT(plain) TEXT(Hello)", NULL, 0},
+		/* section 7.2.3: takeover, stored, last block, two blocks */
+		{"c1#" HELLO "|c1#f200110000", "TEXT(Hello) BAD 1007", "TEXT(Hello) TEXT(Hello)", 0},
+		{"c1#000500faff48656c6c6f00", "TEXT(Hello)", NULL, 0},
+		{"c1#f348cdc9c9070000", "TEXT(Hello)", NULL, 0},
+		{"c1#f24805000000ffffcac9c90700", "TEXT(Hello)", NULL, 0},
+		/* the last block ends the message; it is what the tail completes; others follow it, with its window */
+		{"c1#f348cdc9c90700", "TEXT(Hello)", NULL, 0},
+		{"c1#01", "TEXT()", NULL, 0},
+		{"c1#f348cdc9c90700" HELLO, "TEXT(HelloHello)", NULL, 0},
+		{"c1#f348cdc9c90700f200110000", "TEXT(HelloHello)", NULL, 0},
+		{"c1#f348cdc9c9070000|c1#f200110000", "TEXT(Hello) BAD 1007", "TEXT(Hello) TEXT(Hello)", 0},
+		/* empty */
+		{"c1#00", "TEXT()", NULL, 0},
+		{"c1#", "TEXT()", NULL, 0},
+		{"c2#0000", "BAD 1007", NULL, 8},
+		{"41#|80#", "TEXT()", NULL, 0},
+		/* no such bytes, or not all of them */
+		{"c1#ffff", "BAD 1007 a compressed", NULL, 8},
+		{"c1#f248cdc9", "BAD 1007 a compressed", NULL, 10},
+		{"41#f248|80#ffff", "BAD 1007 a compressed", NULL, 16},
+		/* text: "\xce" "\xba", which is a character, and halves of it */
+		{"c1#000200fdffceba00", "TEXT(\xce\xba)", NULL, 0},
+		{"c1#000100feffce00", "BAD 1007 a text", NULL, 13},
+		{"c1#000200fdffbace00", "BAD 1007 a text", NULL, 14},
+		{"c2#000200fdffbace00", "BINARY(\xba\xce)", NULL, 0},
+		/* bits where they mean nothing */
+		{"41#f248|c0#cdc9c90700", "BAD 1002", NULL, 9},
+		{"c9:x", "BAD 1002", NULL, 1},
+		{"c8:", "BAD 1002", NULL, 1},
+		{"a1:x", "BAD 1002", NULL, 1},
+		{"e1:x", "BAD 1002", NULL, 1},
+		{"91:x", "BAD 1002", NULL, 1},
+	};
+	size_t i, over_at;
+	struct bytes b;
+
+	(void)unused;
+	for (i = 0; i < COUNT(cases); i++) {
+		for (agreed = SHARED_INFLATER; agreed <= OWN_INFLATER; agreed++) {
+			b = from_script(cases[i].script);
+			over_at = check(agreed == OWN_INFLATER && cases[i].with ? cases[i].with : cases[i].without,
+					&generous, &b);
+			if (cases[i].over_at && over_at != cases[i].over_at)
+				fail_msg("\"%s\": over at byte %zu", cases[i].script, over_at);
+			free(b.s);
+		}
+	}
+	agreed = NO_DEFLATE;
+	check_script("c1#" HELLO, "BAD 1002 an RSV bit is set, and no extension", 1, &generous);
+}
+
+/* What a message inflates to is bounded by max_message. */
+static void test_inflated_limit(void **unused)
+{
+	static const struct {
+		const char *script, *want;
+		struct ws_limits limits;
+	} cases[] = {
+		{"c1#" HELLO, "TEXT(Hello)", {7, 5, 1}},
+		{"c1#" HELLO, "BAD 1009 a message is too long", {7, 4, 1}},
+		{"c1#" HELLO, "BAD 1009 a message is too long", {7, 0, 1}},
+		{"41#f248|80#cdc9c90700", "BAD 1009 a message is too long", {7, 4, 2}},
+		{"41#f248|00#cdc9|80#c90700", "BAD 1009 a message has too many", {100, 100, 2}},
+		{"c1#000500faff48656c6c6f00", "TEXT(Hello)", {5, 5, 1}}, /* stored: longer than it is */
+	};
+	struct bytes b;
+	size_t i;
+
+	(void)unused;
+	agreed = SHARED_INFLATER;
+	for (i = 0; i < COUNT(cases); i++) {
+		b = from_script(cases[i].script);
+		check(cases[i].want, &cases[i].limits, &b);
+		free(b.s);
+	}
+	agreed = NO_DEFLATE;
+}
+
+/* What it may be on the wire: an eighth and 64 bytes more, in a frame and in all. */
+static void test_compressed_limit(void **unused)
+{
+	static const struct {
+		unsigned char first;
+		size_t len, then;
+		const char *want;
+		struct ws_limits limits;
+	} cases[] = {
+		{0xc2, 72, 0, "BAD 1007", {8, 9, 1}}, /* it is read, and found to be nothing */
+		{0xc2, 74, 0, "BAD 1009 a frame", {8, 100, 1}},
+		{0xc2, 74, 0, "BAD 1009 a message", {100, 8, 1}},
+		{0x42, 40, 33, "BAD 1007", {100, 8, 2}},
+		{0x42, 40, 34, "BAD 1009 a message", {100, 8, 2}},
+		{0x82, 9, 0, "BAD 1009 a frame", {8, 8, 1}},
+		{0x02, 8, 1, "BAD 1009 a message", {8, 8, 2}},
+	};
+	unsigned char nothing[80];
+	struct bytes b;
+	size_t i;
+
+	(void)unused;
+	memset(nothing, 0xff, sizeof(nothing));
+	agreed = OWN_INFLATER;
+	for (i = 0; i < COUNT(cases); i++) {
+		memset(&b, 0, sizeof(b));
+		add_frame(&b, cases[i].first, nothing, cases[i].len);
+		if (cases[i].then)
+			add_frame(&b, 0x80, nothing, cases[i].then);
+		check(cases[i].want, &cases[i].limits, &b);
+		free(b.s);
+	}
+	agreed = NO_DEFLATE;
+}
+
 /* Messages of the lengths where encodings change, in place and in pieces, text and binary. */
 static void test_lengths(void **unused)
 {
@@ -680,7 +834,7 @@ bool ws_close_code_valid(unsigned code);
 
 static void counted_start(struct ws_stream *s, const struct ws_limits *limits, size_t failing)
 {
-	counted_stream_init(s, limits, NULL);
+	counted_stream_init(s, limits, inflater());
 	largest = allocations = 0;
 	fail_at = failing;
 }
@@ -749,6 +903,76 @@ static void test_no_memory(void **unused)
 	free(b.s);
 }
 
+/* A message that wants to become a thousand times as long: it gets max_message and a byte. */
+static void test_bomb(void **unused)
+{
+	enum { BOMB = 64 << 20, MOST = 1 << 20 };
+	static const struct ws_limits limits = {MOST, MOST, 10};
+	struct ws_deflater *d = ws_deflater_new(9);
+	unsigned char *zeros = calloc(1, BOMB);
+	const unsigned char *bomb;
+	struct bytes b = {NULL, 0, 0};
+	struct ws_stream s;
+	struct ws_event ev;
+	size_t len;
+
+	(void)unused;
+	assert_non_null(d);
+	assert_non_null(zeros);
+	bomb = ws_deflater_run(d, zeros, BOMB, &len);
+	assert_non_null(bomb);
+	assert_true(len < 70000);
+	add_frame(&b, 0xc2, bomb, len);
+	for (agreed = SHARED_INFLATER; agreed <= OWN_INFLATER; agreed++) {
+		counted_start(&s, &limits, 0);
+		assert_int_equal(counted_stream_read(&s, b.s, b.len, &ev), b.len);
+		assert_int_equal(ev.type, WS_EVENT_BAD);
+		assert_int_equal(ev.code, 1009);
+		assert_true(largest <= MOST + 1 + sizeof(struct ws_assembly));
+		counted_stream_clear(&s);
+		ws_mask(b.s + b.len - len, len, key, 0); /* it was unmasked in place */
+	}
+	agreed = NO_DEFLATE;
+	ws_deflater_free(d);
+	free(zeros);
+	free(b.s);
+}
+
+static void test_no_memory_to_inflate(void **unused)
+{
+	struct bytes b = from_script("41#f248|80#cdc9c90700");
+	unsigned char *copy;
+	struct ws_stream s;
+	struct ws_event ev;
+	size_t failing;
+
+	(void)unused;
+	agreed = SHARED_INFLATER;
+	for (failing = 1;; failing++) {
+		copy = feed_copy(b.s, b.len);
+		counted_start(&s, &generous, failing);
+		counted_stream_read(&s, copy, b.len, &ev);
+		free(copy);
+		if (allocations < failing)
+			break;
+		assert_int_equal(ev.type, WS_EVENT_BAD);
+		assert_int_equal(ev.code, 1011);
+		assert_null(s.assembly);
+	}
+	assert_true(failing > 3);
+	assert_int_equal(ev.type, WS_EVENT_TEXT);
+	counted_stream_clear(&s);
+	agreed = NO_DEFLATE;
+	free(b.s);
+}
+
+static int free_shared(void **unused)
+{
+	(void)unused;
+	ws_inflater_free(shared);
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -758,12 +982,17 @@ int main(void)
 		cmocka_unit_test(test_bad_protocol),
 		cmocka_unit_test(test_bad_text),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_deflate),
+		cmocka_unit_test(test_inflated_limit),
+		cmocka_unit_test(test_compressed_limit),
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_in_place),
 		cmocka_unit_test(test_random_cuts),
 		cmocka_unit_test(test_memory_follows_the_bytes),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_no_memory_to_inflate),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, free_shared);
 }
