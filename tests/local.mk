@@ -91,6 +91,7 @@ AM_TESTS_ENVIRONMENT = \
 	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE;
 
 EXTRA_DIST += \
+	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
 	tests/browser/natterd.mjs \
@@ -125,6 +126,23 @@ check-valgrind: $(check_PROGRAMS)
 check-long: check check-valgrind
 	@for round in 1 2 3; do $(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; done
 
+# ---- how much of src/ the tests run ----
+
+coverage:
+	@srcdir='$(srcdir)' $(srcdir)/tests/coverage
+
+print-unit-tests:
+	@echo $(unit_tests)
+
+# ---- how fast ----
+
+EXTRA_PROGRAMS += tests/bench/codec
+CLEANFILES += tests/bench/codec$(EXEEXT)
+tests_bench_codec_LDADD = $(WIRE_ALL)
+
+bench: tests/bench/codec$(EXEEXT)
+	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
+
 # ---- see it ----
 
 demo: natterd
@@ -135,4 +153,4 @@ demo: natterd
 screenshot: natterd
 	NATTERD='$(abs_builddir)/natterd' node $(srcdir)/tests/browser/screenshot.mjs
 
-.PHONY: check-valgrind check-long demo screenshot
+.PHONY: bench check-long check-valgrind coverage demo print-unit-tests screenshot
