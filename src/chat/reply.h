@@ -20,7 +20,7 @@ enum reply {
 const char *reply_code(enum reply r);
 const char *reply_text(enum reply r);
 
-/* Sends an error; DETAIL (any text, cut where it is not UTF-8) or NULL is set behind the row's text. */
+/* Sends an error; DETAIL is set behind the row's text, unless it is NULL or not UTF-8. */
 void reply_error(struct sink *to, enum reply r, const char *detail);
 
 /* {"type":"system","message":TEXT}; NULL: no memory, or TEXT is not UTF-8. The caller owns it. */

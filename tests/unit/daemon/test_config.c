@@ -148,6 +148,41 @@ static void test_print_can_be_loaded_again(void **state)
 	free(second);
 }
 
+static char *printed(struct config *c)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	config_print(c, f);
+	fclose(f);
+	config_free(c);
+	return text;
+}
+
+/* It says of itself that it changes nothing but announce. */
+static void test_the_file_that_is_installed(void **state)
+{
+	const char *srcdir = getenv("srcdir");
+	char file[512], err[512] = "", *ours, *defaults;
+	struct config *c;
+
+	(void)state;
+	snprintf(file, sizeof(file), "%s/conf/natterd.conf", srcdir ? srcdir : ".");
+	c = config_load(file, err, sizeof(err));
+	if (c == NULL)
+		fail_msg("%s", err);
+	assert_int_equal(c->announce, CONFIG_ANNOUNCE_NAME);
+	ours = printed(c);
+	defaults = printed(good("announce = name\n"));
+	assert_string_equal(ours, defaults);
+	free(defaults);
+	defaults = printed(good(ours));
+	assert_string_equal(ours, defaults);
+	free(defaults);
+	free(ours);
+}
+
 static void test_host_and_port(void **state)
 {
 	struct config *c = good("listener a { }\nlistener b { port = 1 }\nendpoint \"/x\" { listener = {b} }\n");
@@ -227,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),	     cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_print_can_be_loaded_again),
+		cmocka_unit_test(test_the_file_that_is_installed),
 		cmocka_unit_test(test_host_and_port),	     cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_endpoint_inherits_what_it_does_not_say),
 	};

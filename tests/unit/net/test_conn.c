@@ -23,6 +23,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <event2/buffer.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -52,6 +53,7 @@ static struct {
 	const char *greeting;       /* sent when it opens */
 	bool hold;                  /* when it opens */
 	uint32_t pause;             /* after every message, ms */
+	bool hold_after;            /* every message */
 } up;
 
 static void on_request(struct conn *c, const struct http_request *r, struct conn_answer *a)
@@ -84,6 +86,8 @@ static void on_message(struct conn *c, bool text, char *data, size_t len)
 	up.messages_in++;
 	if (up.pause)
 		conn_pause(c, up.pause);
+	if (up.hold_after)
+		conn_hold(c, true);
 }
 
 static void on_closed(struct conn *c, enum close_reason r)
@@ -101,6 +105,15 @@ static struct worker *worker;
 static struct listener *listener;
 static struct shared_count total;
 
+struct client {
+	int fd;
+	unsigned char in[70000]; /* what came and was not expected yet */
+	size_t len;
+	bool eof;
+};
+
+static struct client clients[4];
+
 static int build(void **state)
 {
 	struct worker_opts w = { .ops = &ops, .total = &total, .max_connections = 3, .max_head = 4096,
@@ -112,6 +125,8 @@ static int build(void **state)
 	(void)state;
 	memset(&up, 0, sizeof(up));
 	up.reason = -1;
+	for (size_t i = 0; i < 4; i++)
+		clients[i].fd = -1;
 	up.answer = (struct conn_answer){ .status = 101, .owner = &up, .limits = &limits };
 	worker = worker_new(&w);
 	event_del(worker->ev_tick); /* ticks come by hand only, however slow the machine is */
@@ -143,10 +158,19 @@ static void calm(void)
 		}                                                                                                     \
 	} while (0)
 
+static void hang_up(struct client *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+}
+
 static int tear_down(void **state)
 {
 	(void)state;
 	clock_set_offset(0, 0);
+	for (size_t i = 0; i < 4; i++)
+		hang_up(&clients[i]); /* of a test that failed */
 	until(total.value == 0);
 	listener_free(listener);
 	turn();
@@ -156,15 +180,6 @@ static int tear_down(void **state)
 }
 
 /* ---- clients ---- */
-
-struct client {
-	int fd;
-	unsigned char in[70000]; /* what came and was not expected yet */
-	size_t len;
-	bool eof;
-};
-
-static struct client clients[4];
 
 static struct client *join_at(size_t i)
 {
@@ -227,7 +242,7 @@ static void expect_end(struct client *c)
 
 static void leave(struct client *c)
 {
-	close(c->fd);
+	hang_up(c);
 	until(total.value == 0);
 }
 
@@ -269,6 +284,12 @@ static struct client *join(void)
 	expect_text(c, ACCEPTED);
 	assert_int_equal(up.opened, 1);
 	return c;
+}
+
+static struct conn *first_of(struct list *l)
+{
+	assert_false(list_empty(l));
+	return list_entry(list_first(l), struct conn, node);
 }
 
 /* As if so many seconds had passed. */
@@ -383,7 +404,7 @@ static void test_who_is_too_many_is_told(void **state)
 	}
 	assert_int_equal(stats_read(worker_stats(worker), STAT_refused_full), 1);
 	for (size_t i = 0; i < 4; i++)
-		close(clients[i].fd);
+		hang_up(&clients[i]);
 	until(total.value == 0);
 	assert_int_equal(up.closed, 4);
 }
@@ -406,6 +427,8 @@ static void test_close_handshake(void **state)
 	receive(c);
 	assert_int_equal(up.messages_in, 0);
 	assert_int_equal(total.value, 1);
+	assert_int_equal(evbuffer_get_length(bufferevent_get_input(first_of(&worker->draining)->bev)), 0);
+	assert_true(stats_read(worker_stats(worker), STAT_bytes_in) > (int64_t)sizeof(REQUEST) + 30); /* it came */
 	leave(c);
 	assert_int_equal(up.closed, 1);
 }
@@ -464,7 +487,7 @@ static void test_half_closed_by_the_peer(void **state)
 	assert_int_equal(up.closed, 1);
 	assert_int_equal(up.reason, CLOSE_peer_gone);
 	expect_end(c);
-	close(c->fd);
+	hang_up(c);
 }
 
 static void test_mistakes_are_answered(void **state)
@@ -512,7 +535,7 @@ static void test_handshake_timeout(void **state)
 	put(c, "GET /", 5);
 	until(worker->handshaking.count == 1);
 	calm();
-	worker->tick = list_entry(list_first(&worker->handshaking), struct conn, node)->entered;
+	worker->tick = first_of(&worker->handshaking)->entered;
 	pass(10); /* 10 s, but the tick that was under way does not count */
 	assert_int_equal(worker->handshaking.count, 1);
 	pass(1);
@@ -520,7 +543,7 @@ static void test_handshake_timeout(void **state)
 	until(total.value == 0);
 	expect_end(c);
 	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_handshake), 1);
-	close(c->fd);
+	hang_up(c);
 }
 
 static void test_close_timeout(void **state)
@@ -530,14 +553,14 @@ static void test_close_timeout(void **state)
 	(void)state;
 	conn_close(up.conn, CLOSE_bye, NULL);
 	until(worker->draining.count == 1);
-	worker->tick = list_entry(list_first(&worker->draining), struct conn, node)->entered;
+	worker->tick = first_of(&worker->draining)->entered;
 	pass(5);
 	assert_int_equal(worker->draining.count, 1);
 	pass(1);
 	assert_int_equal(worker->draining.count, 0);
 	until(total.value == 0); /* though the client never closed */
 	assert_int_equal(up.closed, 1);
-	close(c->fd);
+	hang_up(c);
 }
 
 static void test_silence(void **state)
@@ -663,6 +686,28 @@ static void test_hold(void **state)
 	leave(c);
 }
 
+/* What upstairs does with a message may be why the next one has to wait. */
+static void test_held_from_within_a_message(void **state)
+{
+	struct client *c = join();
+
+	(void)state;
+	up.hold_after = true;
+	put_three(c);
+	until(up.messages_in == 1);
+	calm();
+	assert_string_equal(up.messages, "t:1 ");
+	conn_hold(up.conn, false);
+	until(up.messages_in == 2);
+	up.hold_after = false;
+	calm();
+	assert_string_equal(up.messages, "t:1 t:2 ");
+	conn_hold(up.conn, false);
+	until(up.messages_in == 3);
+	assert_string_equal(up.messages, "t:1 t:2 t:3 ");
+	leave(c);
+}
+
 static void test_held_and_paused(void **state)
 {
 	struct client *c = join();
@@ -674,7 +719,8 @@ static void test_held_and_paused(void **state)
 	calm();
 	conn_hold(up.conn, false);
 	calm();
-	assert_int_equal(up.messages_in, 0); /* paused still */
+	assert_int_equal(up.messages_in, 0); /* paused still, and not read from the socket either */
+	assert_int_equal(bufferevent_get_enabled(up.conn->bev) & EV_READ, 0);
 	conn_hold(up.conn, true);
 	clock_set_offset(60001, 0);
 	assert_int_equal(conn_resume(worker), 0);
@@ -734,6 +780,7 @@ int main(void)
 		TEST(test_pause_ends_by_itself),
 		TEST(test_closing_the_paused),
 		TEST(test_hold),
+		TEST(test_held_from_within_a_message),
 		TEST(test_held_and_paused),
 		TEST(test_held_with_much_to_say),
 	};
