@@ -37,6 +37,7 @@ static void test_refused(void **state)
 	assert_null(strstr(detail, "nope"));
 	assert_int_equal(decode("{\"a\":9223372036854775807}", detail), REPLY_COUNT);
 	assert_int_equal(decode("{\"a\":9223372036854775808}", detail), REPLY_bad_json);
+	assert_int_equal(decode("{\"a\":-9223372036854775809}", detail), REPLY_bad_json);
 	assert_int_equal(decode("{\"a\":-0,\"b\":9223372036854775808}", detail), REPLY_bad_json);
 }
 
@@ -87,6 +88,7 @@ static void test_encode(void **state)
 	expect_encoded("{\"message\":1,\"seq\":9,\"room\":\"q\",\"time\":1,\"user\":\"root\"}", false,
 		       "{\"message\":1,\"type\":\"usermsg\"");
 	expect_encoded("{\"a\":-0}", true, "{\"a\":-0.0}");
+	expect_encoded("{\"a\":-9223372036854775808}", true, "{\"a\":-9223372036854775808}");
 }
 
 static void test_relayed(void **state)

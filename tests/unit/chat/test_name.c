@@ -33,6 +33,9 @@ static void test_rooms(void **state)
 
 	(void)state;
 	memset(long_name, 'x', sizeof(long_name));
+	long_name[128] = '\0';
+	room_is(long_name, 128, long_name);
+	long_name[128] = 'x';
 	room_is("lobby", 5, "lobby");
 	room_is("Lobby", 5, "Lobby");
 	room_is("cafe\xcc\x81", 6, "caf\xc3\xa9");
