@@ -83,6 +83,7 @@ endif
 TESTS += \
 	tests/lint/layers \
 	tests/lint/docs \
+	tests/conform/run \
 	tests/daemon/run \
 	tests/browser/run
 
@@ -99,6 +100,9 @@ EXTRA_DIST += \
 	tests/browser/package.json \
 	tests/browser/run \
 	tests/browser/screenshot.mjs \
+	tests/conform/handshake.py \
+	tests/conform/handshake_cases.py \
+	tests/conform/run \
 	tests/daemon/conftest.py \
 	tests/daemon/natterd.py \
 	tests/daemon/run \
@@ -114,10 +118,12 @@ EXTRA_DIST += \
 	tests/unit/skipped \
 	tests/unit/wire/feed.h
 
+include tests/fuzz/local.mk
+
 # ---- more than make check: the unit tests under valgrind, the daemon's tests over and over ----
 
-check-valgrind: $(check_PROGRAMS)
-	@for t in $(check_PROGRAMS); do \
+check-valgrind: $(unit_tests)
+	@for t in $(unit_tests); do \
 		echo "valgrind $$t"; \
 		srcdir=$(srcdir) valgrind -q --error-exitcode=99 --leak-check=full ./$$t >valgrind.log 2>&1 || \
 			{ cat valgrind.log; exit 1; }; \

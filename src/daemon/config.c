@@ -176,6 +176,8 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 
 /* ---- reading ---- */
 
+#define END_MARK "end of file" /* an option that no file has: set behind its end */
+
 /* libconfuse reports through a function without an argument of ours. */
 static _Thread_local struct {
 	char *buf;
@@ -277,10 +279,11 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 
 static cfg_t *new_parser(void)
 {
-	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], top[N_GLOBAL + 3];
+	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], top[N_GLOBAL + 4];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_STR(END_MARK, "", CFGF_NONE),
 		CFG_END(),
 	};
 	cfg_t *cfg;
@@ -425,6 +428,30 @@ static bool parse_missing_sections(cfg_t *cfg)
 	return cfg_size(cfg, "endpoint") > 0 || cfg_parse_buf(cfg, "endpoint \"/*\" { }\n") == CFG_SUCCESS;
 }
 
+static void ignore_error(cfg_t *cfg, const char *fmt, va_list ap) { (void)cfg, (void)fmt, (void)ap; }
+
+/*
+ * libconfuse's scanner is one for the process, and remains within a comment or
+ * a quoted text that has no end. This text leads out of each of these.
+ */
+static void reset_scanner(void)
+{
+	cfg_opt_t none[] = { CFG_END() };
+	cfg_t *cfg = cfg_init(none, CFGF_IGNORE_UNKNOWN);
+
+	if (cfg == NULL)
+		return;
+	cfg_set_error_function(cfg, ignore_error);
+	cfg_parse_buf(cfg, "*/ #\"\n#'\n");
+	cfg_free(cfg);
+}
+
+/* Whether the scanner came out of the file's last comment and quoted text. */
+static bool at_end(cfg_t *cfg)
+{
+	return cfg_parse_buf(cfg, "\"" END_MARK "\" = yes\n") == CFG_SUCCESS && strcmp(cfg_getstr(cfg, END_MARK), "yes") == 0;
+}
+
 static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
 {
 	FILE *f;
@@ -441,7 +468,15 @@ static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
 	cfg->filename = strdup(file);
 	rc = cfg_parse_fp(cfg, f);
 	fclose(f);
-	return rc == CFG_SUCCESS;
+	if (rc != CFG_SUCCESS) {
+		if (!report.failed)
+			cfg_error(cfg, "an option without a name");
+		return false;
+	}
+	if (at_end(cfg))
+		return true;
+	snprintf(err, errlen, "%s: a comment or a quoted text has no end", file);
+	return false;
 }
 
 struct config *config_load(const char *file, char *err, size_t errlen)
@@ -454,6 +489,7 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	report.buf = err;
 	report.size = errlen;
 	report.failed = false;
+	reset_scanner();
 	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg) &&
 	       check_names(c, file, err, errlen);
 	if (cfg)

@@ -25,7 +25,7 @@
 #include <string.h>
 
 /* A path that is longer names no page and no room. */
-#define PATH_MAX_BYTES 1024
+#define PATH_MAX_BYTES 8000 /* of a request line, RFC 9112 section 3 */
 
 struct front {
 	const struct config *config;

@@ -369,7 +369,7 @@ static void in_version(struct http_head *h, const char *buf, size_t len)
 			h->minor = (uint8_t)(c - '0');
 		else if (expected == '1' && is_digit(c) && c != '1')
 			bad(h, 505, "only HTTP/1.1 and HTTP/1.0 are spoken here");
-		else if (c != expected)
+		else if (c != expected || expected == '*')
 			bad(h, 400, "the request line does not end in HTTP/1.1");
 		else if (c == '\r')
 			h->phase = AT_REQUEST_LINE_LF;

@@ -29,13 +29,14 @@ static bool is_called(const char *buf, const struct http_piece *name, const char
 }
 
 /* "8" to "15" without leading zeros; 0 for anything else. */
-static uint8_t window_bits(const char *buf, const struct http_piece *value)
+static uint8_t window_bits(const char *buf, const struct ws_extension_item *param)
 {
-	const char *s = buf + value->at;
+	char s[3];
+	size_t len = ws_extension_value(param, buf, s, sizeof(s));
 
-	if (value->len == 1 && (s[0] == '8' || s[0] == '9'))
+	if (len == 1 && (s[0] == '8' || s[0] == '9'))
 		return (uint8_t)(s[0] - '0');
-	if (value->len == 2 && s[0] == '1' && s[1] >= '0' && s[1] <= '5')
+	if (len == 2 && s[0] == '1' && s[1] >= '0' && s[1] <= '5')
 		return (uint8_t)(10 + s[1] - '0');
 	return 0;
 }
@@ -43,7 +44,7 @@ static uint8_t window_bits(const char *buf, const struct http_piece *value)
 /* Which parameter it is, its value taken over; 0: one that declines the offer. */
 static unsigned take_param(const char *buf, const struct ws_extension_item *param, struct ws_deflate *d)
 {
-	uint8_t bits = window_bits(buf, &param->value);
+	uint8_t bits = window_bits(buf, param);
 
 	if (param->kind != WS_EXTENSION_PARAM)
 		return 0;
@@ -193,14 +194,14 @@ enum ws_inflate_verdict ws_inflater_run(struct ws_inflater *i, void *out, size_t
 		}
 		if (result != Z_OK && result != Z_BUF_ERROR)
 			break;
-		verdict = WS_INFLATE_MORE;
-		if (!z->avail_out)
-			break;
-		if (i->tail) {
-			/* 128: between two blocks. */
-			verdict = z->data_type & 128 ? WS_INFLATE_DONE : WS_INFLATE_BAD;
+		if (i->tail && z->data_type & 128) { /* between two blocks; the next call would not say so again */
+			verdict = WS_INFLATE_DONE;
 			break;
 		}
+		if (!z->avail_out)
+			verdict = WS_INFLATE_MORE;
+		if (!z->avail_out || i->tail)
+			break;
 		give(i, sync_tail, sizeof(sync_tail));
 		i->tail = true;
 	}

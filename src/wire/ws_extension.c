@@ -62,7 +62,7 @@ static bool skip_quoted(struct reader *r)
 	return false;
 }
 
-/* A token, or one in quotes (without escapes, which no token needs). */
+/* A token, or one in quotes, where any character may be escaped. */
 static bool read_value(struct reader *r, struct http_piece *value)
 {
 	if (!is_at(r, '"'))
@@ -71,7 +71,12 @@ static bool read_value(struct reader *r, struct http_piece *value)
 	if (!skip_quoted(r))
 		return false;
 	value->len = (uint16_t)(r->at - 1 - value->at);
-	return http_token(r->buf + value->at, value->len);
+	for (uint16_t i = 0; i < value->len; i++) {
+		i += r->buf[value->at + i] == '\\';
+		if (!http_token(r->buf + value->at + i, 1))
+			return false;
+	}
+	return value->len > 0;
 }
 
 static bool read_param(struct reader *r, struct ws_extension_item *item)
@@ -135,13 +140,26 @@ struct ws_extension_item ws_extension_next(const struct http_head *h, const char
 	return item;
 }
 
+size_t ws_extension_value(const struct ws_extension_item *item, const char *buf, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (uint16_t i = 0; i < item->value.len && n < size; i++) {
+		i += buf[item->value.at + i] == '\\'; /* no token has one of its own */
+		out[n++] = buf[item->value.at + i];
+	}
+	return n;
+}
+
 bool ws_extension_valid(const struct http_head *h, const char *buf)
 {
 	struct ws_extension_place place = {0};
-	enum ws_extension_kind kind;
+	enum ws_extension_kind kind = ws_extension_next(h, buf, &place).kind;
+	struct http_piece field;
 
-	do
+	if (kind == WS_EXTENSION_END)
+		return !http_head_field(h, buf, FIELD, 0, &field);
+	while (kind < WS_EXTENSION_END)
 		kind = ws_extension_next(h, buf, &place).kind;
-	while (kind < WS_EXTENSION_END);
 	return kind == WS_EXTENSION_END;
 }

@@ -20,7 +20,7 @@ enum ws_extension_kind {
 struct ws_extension_item {
 	enum ws_extension_kind kind;
 	struct http_piece name;
-	struct http_piece value; /* without quotes; a token, so never empty where there is one */
+	struct http_piece value; /* a token as it was quoted, without the quotes: ws_extension_value() */
 	bool has_value;
 };
 
@@ -34,7 +34,10 @@ struct ws_extension_place {
 struct ws_extension_item ws_extension_next(const struct http_head *h, const char *buf,
 					   struct ws_extension_place *place);
 
-/* Whether the fields are a list of offers; malformed parameters are left to who reads them. */
+/* Writes the first SIZE bytes of a parameter's value to OUT, without a 0; returns how many there are of these. */
+size_t ws_extension_value(const struct ws_extension_item *item, const char *buf, char *out, size_t size);
+
+/* Whether the fields, if there are any, are a list of offers; malformed parameters are left to who reads them. */
 bool ws_extension_valid(const struct http_head *h, const char *buf);
 
 #endif

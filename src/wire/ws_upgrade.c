@@ -89,7 +89,7 @@ static bool field_once(const struct http_head *h, const char *buf, const char *n
 /* What is wrong with the offered subprotocols, or NULL. */
 static const char *judge_offers(const struct http_head *h, const char *buf)
 {
-	struct http_piece names[WS_OFFERS_MAX + 1];
+	struct http_piece names[WS_OFFERS_MAX + 1], field;
 	uint32_t pos = 0;
 	size_t i, n;
 
@@ -104,6 +104,8 @@ static const char *judge_offers(const struct http_head *h, const char *buf)
 				return "Sec-WebSocket-Protocol has a name twice";
 		}
 	}
+	if (!n && http_head_field(h, buf, "Sec-WebSocket-Protocol", 0, &field))
+		return "Sec-WebSocket-Protocol has no name";
 	return NULL;
 }
 

@@ -91,7 +91,7 @@ REFUSED = [
     (405, ["DELETE / HTTP/1.1", "Host: x"]),
     (426, [*without("Sec-WebSocket-Version"), "Sec-WebSocket-Version: 8"]),
     (414, ["GET /" + "x" * 20000 + " HTTP/1.1", *GOOD[1:]]),
-    (414, ["GET /" + "x" * 2000 + " HTTP/1.1", *GOOD[1:]]),
+    (414, ["GET /" + "x" * 8000 + " HTTP/1.1", *GOOD[1:]]),
     (431, [*GOOD, "X: " + "y" * 20000]),
     (431, [*GOOD, *[f"X{i}: y" for i in range(101)]]),
     (505, ["GET / HTTP/2.0", *GOOD[1:]]),

@@ -105,6 +105,14 @@ static void test_kinds(void **state)
 
 static void test_errors_name_the_line(void **state)
 {
+	static const struct {
+		const char *text, *want;
+	} endless[] = {
+		{"page = no\n/* no end", ": a comment or a quoted text has no end"},
+		{"pid_file = \"no end", ":1: premature end of file"},
+		{"pid_file = 'no end", ":1: unterminated string constant"},
+	};
+
 	(void)state;
 	bad("max_message = 1", ":1: max_message: expected a size like 64K or 1M from 125 to 1G, not '1'");
 	bad("\n\nmax_rooms = x\n", ":3: max_rooms: expected a number from 1 to 10000000");
@@ -120,6 +128,13 @@ static void test_errors_name_the_line(void **state)
 	bad("default_type = \"\xff\"\n", ":1: default_type: expected UTF-8");
 	bad("listener a { }\nendpoint \"/x\" { listener = {b} }\n", ": endpoint \"/x\": there is no listener \"b\"");
 	bad("max_rooms = {", ":1: ");
+	bad("= 5\n", ":1: ");
+	/* each is followed by a file that the scanner must be out of this one's comment or text for */
+	for (size_t i = 0; i < sizeof(endless) / sizeof(endless[0]); i++) {
+		bad(endless[i].text, endless[i].want);
+		config_free(good("page = no # ' \" */\n"));
+	}
+	bad("end\\ of\\ file = x\n", ":1: ");
 }
 
 static void test_print_can_be_loaded_again(void **state)

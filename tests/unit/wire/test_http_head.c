@@ -281,6 +281,7 @@ static void test_bad_requests(void **unused)
 		{400, "GET / HTTP/1", ",1\r\n"},
 		{400, "GET / HTTP/1", "1.1\r\n"},
 		{400, "GET / HTTP/1.", "x\r\n"},
+		{400, "GET / HTTP/1.", "*\r\n"},
 		{400, "GET / HTTP/1.1", "0\r\n"},
 		{400, "GET / HTTP/1.1", " \r\n"},
 		{400, "GET / HTTP/1.1", "\n"},

@@ -58,6 +58,8 @@ static const struct {
 	{PMD "; client_no_context_takeover; client_no_context_takeover", NULL, NULL},
 	{PMD "; SERVER_NO_CONTEXT_TAKEOVER", NULL, NULL},
 	{PMD ";", NULL, NULL},
+	{PMD "; server_max_window_bits=\"1\\0\"", ALWAYS "; server_max_window_bits=10",
+	 ALWAYS "; client_no_context_takeover; server_max_window_bits=10"},
 	/* the first that is to be had, in one field and in several */
 	{PMD "; x, " PMD "; server_max_window_bits=11", ALWAYS "; server_max_window_bits=11",
 	 ALWAYS "; client_no_context_takeover; server_max_window_bits=11"},
@@ -293,6 +295,34 @@ static void test_takeover(void **unused)
 	ws_deflater_free(NULL);
 }
 
+/*
+ * A stored block that ends where the tail does, that is not sent: fuzzing found that the verdict depended on
+ * whether the output was full then.
+ */
+static void test_block_that_takes_the_tail(void **unused)
+{
+	static const unsigned char sent[] = {0x00, 6, 0, 0xf9, 0xff, 'h', 'i'};
+
+	(void)unused;
+	for (size_t room = 1; room <= 8; room++) {
+		struct ws_inflater *i = ws_inflater_new(15, false);
+		enum ws_inflate_verdict verdict;
+		unsigned char out[64];
+		size_t at = 0, n;
+
+		assert_non_null(i);
+		ws_inflater_begin(i, sent, sizeof(sent));
+		do {
+			verdict = ws_inflater_run(i, out + at, room, &n);
+			at += n;
+		} while (verdict == WS_INFLATE_MORE);
+		assert_int_equal(verdict, WS_INFLATE_DONE);
+		assert_int_equal(at, 6);
+		assert_memory_equal(out, "hi\0\0\xff\xff", 6);
+		ws_inflater_free(i);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_incompressible),
 		cmocka_unit_test(test_inflate_in_pieces),
 		cmocka_unit_test(test_takeover),
+		cmocka_unit_test(test_block_that_takes_the_tail),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,7 +96,7 @@ static void test_verdicts(void **unused)
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat\r\n\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c\r\n\r\n"},
 		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: chat, Chat, cha, chats\r\n\r\n"},
-		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol:\r\n\r\n"},
+		{WS_UPGRADE_OK, 0, ALL "Sec-WebSocket-Protocol: , a,\r\nSec-WebSocket-Protocol:\r\n\r\n"},
 		{WS_UPGRADE_OK, 0,
 		 ALL "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"},
 
@@ -119,6 +119,9 @@ static void test_verdicts(void **unused)
 		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol: chat, chat\r\n\r\n"},
 		{WS_UPGRADE_BAD, 400,
 		 ALL "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: x, chat\r\n\r\n"},
+		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol:\r\n\r\n"},
+		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol: , ,\r\n\r\n"},
+		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Extensions:\r\n\r\n"},
 		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol: a b\r\n\r\n"},
 		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol: a, \"b\"\r\n\r\n"},
 		{WS_UPGRADE_BAD, 400, ALL "Sec-WebSocket-Protocol: a/b\r\n\r\n"},

@@ -1,0 +1,209 @@
+/*
+ * message: what is decoded keeps to its limits; what is encoded and stamped is
+ * strict JSON with the room, seq and time given, no member twice, and every
+ * other member as it was sent; decoded and encoded again it is the same bytes.
+ * Refusals have words that are UTF-8.
+ *
+ * Input: max_depth, max_members, the room and the space for details, the text.
+ */
+#include <config.h>
+
+#include "chat/json_text.h"
+#include "chat/message.h"
+
+#include "fuzz.h"
+
+#define STRICT (JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES)
+
+static const char *const rooms[] = {"lobby", "", "\"quoted\\", "tea \xc3\xa9\xf0\x9f\x98\x80"};
+
+/* Containers and what they hold, as the limits count it: an empty one is 1. */
+static unsigned long members(const json_t *value)
+{
+	unsigned long n = json_is_object(value) ? json_object_size(value) : json_array_size(value);
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if ((json_is_object(value) || json_is_array(value)) && !n)
+		return 1;
+	json_object_foreach((json_t *)(uintptr_t)value, key, v) n += members(v);
+	json_array_foreach(value, i, v) n += members(v);
+	return n;
+}
+
+static unsigned depth(const json_t *value)
+{
+	unsigned deepest = 0, d;
+	const char *key;
+	json_t *v;
+	size_t i;
+
+	if (!json_is_object(value) && !json_is_array(value))
+		return 0;
+	json_object_foreach((json_t *)(uintptr_t)value, key, v) deepest = (d = depth(v)) > deepest ? d : deepest;
+	json_array_foreach(value, i, v) deepest = (d = depth(v)) > deepest ? d : deepest;
+	return deepest + 1;
+}
+
+static bool is_text(const char *s, size_t len)
+{
+	json_t *string = json_stringn(s, len); /* NULL: not UTF-8 */
+
+	json_decref(string);
+	return string != NULL;
+}
+
+/* As JSON.parse sees it: all numbers are doubles. */
+static json_t *load(const char *text, size_t len, size_t flags)
+{
+	json_error_t e;
+
+	return json_loadb(text, len, flags | JSON_DECODE_INT_AS_REAL, &e);
+}
+
+static bool has_string(const json_t *object, const char *member, const char *want)
+{
+	const char *is = json_string_value(json_object_get(object, member));
+
+	return is && !strcmp(is, want);
+}
+
+static bool has_integer(const json_t *object, const char *member, int64_t want)
+{
+	const json_t *is = json_object_get(object, member);
+
+	return json_is_integer(is) && json_integer_value(is) == want;
+}
+
+/* Whether SENT and GOT are the same but for members that the server may set. */
+static void same_but_for_the_servers(const struct fuzz_input *sent, const struct payload *got)
+{
+	static const char *const owned[] = {"room", "seq", "time", "user"};
+	json_t *a = load((const char *)sent->data, sent->len, JSON_ALLOW_NUL);
+	json_t *b = load(got->data, got->len, STRICT);
+
+	CHECK(a && b);
+	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++) {
+		json_object_del(a, owned[i]);
+		json_object_del(b, owned[i]);
+	}
+	if (!json_object_get(a, "type"))
+		json_object_del(b, "type");
+	CHECK(json_equal(a, b));
+	json_decref(a);
+	json_decref(b);
+}
+
+static struct message decoded(const char *text, size_t len, const struct message_limits *limits)
+{
+	struct message m;
+	char detail[160];
+
+	CHECK(message_decode(&m, text, len, limits, detail, sizeof(detail)) == REPLY_COUNT);
+	return m;
+}
+
+static struct payload *encoded(const char *text, size_t len, const struct message_limits *limits)
+{
+	struct message m = decoded(text, len, limits);
+	struct payload *body = message_encode(&m, "usermsg");
+
+	CHECK(body);
+	message_clear(&m);
+	return body;
+}
+
+static void check_stamp(const struct fuzz_input *in, const struct payload *body, const char *room, uint64_t seq,
+			int64_t time)
+{
+	const struct message_limits roomy = {UINT32_MAX, UINT32_MAX};
+	json_t *name = json_string(room), *object;
+	struct payload *room_json = json_text(name), *stamped, *again;
+	json_error_t e;
+
+	CHECK(room_json);
+	stamped = message_stamp(body, room_json, seq, time);
+	CHECK(stamped);
+	object = json_loadb(stamped->data, stamped->len, STRICT, &e);
+	CHECK(object && has_string(object, "room", room));
+	CHECK(has_integer(object, "seq", (int64_t)seq) && has_integer(object, "time", time));
+	CHECK(json_object_get(object, "type") && !json_object_get(object, "user"));
+	same_but_for_the_servers(in, stamped);
+
+	again = encoded(stamped->data, stamped->len, &roomy);
+	CHECK(again->len == body->len && !memcmp(again->data, body->data, body->len));
+	payload_unref(again);
+	payload_unref(stamped);
+	payload_unref(room_json);
+	json_decref(object);
+	json_decref(name);
+}
+
+static void check_relayed(const struct fuzz_input *in, struct message *m, const char *room, int64_t time)
+{
+	bool has_room = json_object_get(m->object, "room"), has_time = json_object_get(m->object, "time");
+	struct payload *p = message_encode_relayed(m, room, time);
+	json_error_t e;
+	json_t *object;
+
+	CHECK(p);
+	object = json_loadb(p->data, p->len, STRICT, &e);
+	CHECK(object && !json_object_get(object, "seq") && !json_object_get(object, "user"));
+	CHECK(has_room ? has_string(object, "room", room) : !json_object_get(object, "room"));
+	CHECK(has_time ? has_integer(object, "time", time) : !json_object_get(object, "time"));
+	same_but_for_the_servers(in, p);
+	payload_unref(p);
+	json_decref(object);
+}
+
+static void check_name(struct message *m)
+{
+	CHECK(!message_set_name(m, "ann") && !strcmp(message_name(m), "ann"));
+	CHECK(message_is_chat(m) == (json_object_get(m->object, "message") != NULL));
+}
+
+static void check_good(const struct fuzz_input *in, const char *text, const struct message_limits *limits,
+		       const char *room)
+{
+	struct message m = decoded(text, in->len, limits);
+	struct payload *body = encoded(text, in->len, limits);
+
+	CHECK(json_is_object(m.object));
+	CHECK(depth(m.object) <= limits->max_depth && members(m.object) <= limits->max_members);
+	check_stamp(in, body, room, 1 + (uint64_t)in->len, 1700000000000);
+	check_stamp(in, body, room, INT64_MAX, INT64_MIN);
+	check_relayed(in, &m, room, 42);
+	check_name(&m);
+	message_clear(&m);
+	payload_unref(body);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	struct fuzz_input in = {data, len};
+	struct message_limits limits = {.max_depth = fuzz_byte(&in), .max_members = fuzz_byte(&in)};
+	uint8_t choice = fuzz_byte(&in);
+	size_t size = 1 + choice / 4 * 3;
+	struct message m;
+	char *text, *detail;
+	enum reply r;
+
+	if (!is_text((const char *)in.data, in.len))
+		return 0; /* the floor below lets none through */
+	text = fuzz_copy(in.data, in.len);
+	detail = malloc(size);
+	CHECK(detail);
+	memset(detail, 0xff, size);
+	r = message_decode(&m, text, in.len, &limits, detail, size);
+	if (r == REPLY_COUNT) {
+		message_clear(&m);
+		check_good(&in, text, &limits, rooms[choice % 4]);
+	} else {
+		CHECK(!m.object && (r == REPLY_bad_json || r == REPLY_too_complex));
+		CHECK(memchr(detail, 0, size) && is_text(detail, strlen(detail)));
+	}
+	free(detail);
+	fuzz_free(text, in.len);
+	return 0;
+}

@@ -1,0 +1,162 @@
+#!/usr/bin/python3
+"""Writes the corpus's seeds, the files with names, to tests/fuzz/corpus/TARGET/.
+
+The rest of the corpus is what fuzzing found: tests/fuzz/run --merge. Each
+input begins with the bytes that the comment in fuzz_TARGET.c describes.
+"""
+import os
+import struct
+import zlib
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CUTS = bytes([8, 0, 20, 3])
+
+
+def seeds(target, begin, **files):
+    folder = os.path.join(HERE, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    for name, text in files.items():
+        with open(os.path.join(folder, name), "wb") as f:
+            f.write(begin + (text.encode() if isinstance(text, str) else text))
+
+
+# ---- utf8 ----
+
+seeds("utf8", CUTS + b"\1",
+      each_length="a\u00e9\u20ac\U0001f600",
+      ascii_words="The quick brown fox jumps over the lazy dog, and over 32 bytes.",
+      edges="\u007f\u0080\u07ff\u0800\ud7ff\ue000\uffff\U00010000\U0010ffff",
+      late_byte=b"a" * 45 + "\u00e9".encode() + b"b" * 20,
+      incomplete=b"ok \xf0\x9f\x98",
+      overlong_2=b"\xc0\x80", overlong_3=b"\xe0\x9f\xbf", overlong_4=b"\xf0\x8f\xbf\xbf",
+      surrogate=b"\xed\xa0\x80", too_high=b"\xf4\x90\x80\x80", lone_tail=b"x\x80", never=b"\xff")
+
+# ---- http_head ----
+
+HEAD = "GET /room?name=ann&history=5 HTTP/1.1\r\nHost: localhost:9600\r\n"
+seeds("http_head", b"\0" + CUTS,
+      get=HEAD + "\r\nframes",
+      head_1_0="HEAD / HTTP/1.0\r\n\r\n",
+      empty_lines="\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+      browser=HEAD + "Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nOrigin: http://a\r\n"
+      "Cookie: a=\"b, c\"; d\r\nSec-WebSocket-Protocol: a, ,b\r\nSec-WebSocket-Protocol: c \r\nContent-Length: 0\r\n\r\n",
+      absolute="GET http://[::1]:80/a%20b?a=%41+b HTTP/1.1\r\nHost: x\r\n\r\n",
+      absolute_no_path="GET wss://example.org?name= HTTP/1.1\r\nHost: x\r\n\r\n",
+      percent="GET /%e2%82%ac%00%4 HTTP/1.1\r\nHost: a%41b\r\n\r\n",
+      post="POST /x HTTP/1.1\r\nHost: a\r\n\r\n", version_2="GET / HTTP/2.0\r\n\r\n",
+      version_star="GET / HTTP/1.*\r\nHost: a\r\n\r\n",
+      no_host="GET / HTTP/1.1\r\nA: b\r\n\r\n", two_hosts=HEAD + "Host: b\r\n\r\n",
+      body=HEAD + "Content-Length: 5\r\n\r\n", chunked=HEAD + "Transfer-Encoding: chunked\r\n\r\n",
+      fold=HEAD + "A: b\r\n c\r\n\r\n", bare_lf="GET / HTTP/1.1\nHost: a\n\n",
+      space_before_colon=HEAD + "A : b\r\n\r\n", fields_101=HEAD + "a:b\r\n" * 101 + "\r\n",
+      tls=b"\x16\x03\x01\x02\x00\x01")
+seeds("http_head", b"\x88" + CUTS, line_too_long="GET /" + "a" * 80, head_too_large="GET / HTTP/1.1\r\nA: " + "b" * 80)
+
+# ---- ws_upgrade: 15 is all that is needed ----
+
+seeds("ws_upgrade", b"\x0f",
+      plain="/\nlocalhost",
+      protocols="/room\na:80\nSec-WebSocket-Protocol: chat.v1, natter.bearer.abc\nSec-WebSocket-Protocol: b",
+      protocol_twice="/\na\nSec-WebSocket-Protocol: a, a", protocol_no_token="/\na\nSec-WebSocket-Protocol: a b",
+      protocols_65="/\na\nSec-WebSocket-Protocol: " + ",".join("p%d" % n for n in range(65)),
+      chrome="/\na\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+      deflate_full="/\na\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+      "client_no_context_takeover; server_max_window_bits=10; client_max_window_bits=\"12\"",
+      deflate_second="/\na\nSec-WebSocket-Extensions: x-a; b=\"c, \\\"d\", permessage-deflate; server_max_window_bits=7\n"
+      "Sec-WebSocket-Extensions: permessage-deflate",
+      deflate_twice_named="/\na\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9; "
+      "server_max_window_bits=9, permessage-deflate; =, permessage-deflate; server_max_window_bits=8",
+      extensions_bad="/\na\nSec-WebSocket-Extensions: a; b=\"c")
+seeds("ws_upgrade", b"\0",
+      own_fields="/\na\nUpgrade: h2c, WebSocket\nConnection: keep-alive, upgrade\nSec-WebSocket-Version: 13\n"
+      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+      version_8="/\na\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 8",
+      key_bad="/\na\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: AAAA",
+      not_asked_for="/\na")
+seeds("ws_upgrade", b"\x1f", head="/\na")
+seeds("ws_upgrade", b"\x2f", http_1_0="/\na")
+
+# ---- ws_stream and ws_deflate ----
+
+
+def frame(first, payload, mask=b"\0\0\0\0"):
+    payload = payload.encode() if isinstance(payload, str) else payload
+    n = len(payload)
+    size = bytes([0x80 | n]) if n < 126 else struct.pack(">BH", 0xfe, n) if n < 65536 else struct.pack(">BQ", 0xff, n)
+    return bytes([first]) + size + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(payload))
+
+
+def deflate(text, bits=15, last=False, strategy=zlib.Z_DEFAULT_STRATEGY, level=6):
+    z = zlib.compressobj(level, zlib.DEFLATED, -bits, 8, strategy)
+    out = z.compress(text.encode())
+    return out + z.flush() if last else (out + z.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def two_deflated(first, second):
+    z = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return [(z.compress(s.encode()) + z.flush(zlib.Z_SYNC_FLUSH))[:-4] for s in (first, second)]
+
+
+LIMITS = bytes([100, 100, 8]) + CUTS
+HELLO = "hello hello hello hello hello"
+TWO = two_deflated(HELLO, HELLO + ", again")
+seeds("ws_stream", b"\0" + LIMITS,
+      text=frame(0x81, "hi", b"\x37\xfa\x21\x3d") + frame(0x82, b"\0\xff"),
+      fragments=frame(0x01, "\u20ac uro", b"abcd") + frame(0x89, "ping") + frame(0x00, "") + frame(0x80, "end", b"wxyz"),
+      split_character=frame(0x01, b"\xe2\x82") + frame(0x80, b"\xac"), half_character=frame(0x81, b"\xe2\x82"),
+      long_16=frame(0x81, "a" * 300, b"mask") + frame(0x8a, ""), too_long=frame(0x82, b"x" * 1400),
+      long_64=b"\x82\xff" + struct.pack(">Q", 70000) + b"maskdata",
+      message_too_long=frame(0x02, b"x" * 900) + frame(0x80, b"x" * 900),
+      fragments_9=frame(0x02, b"a") + 8 * frame(0x00, b"b"),
+      close=frame(0x88, b"\x03\xe8bye"), close_empty=frame(0x88, b""), close_half=frame(0x88, b"\x03"),
+      close_bad=frame(0x88, b"\x03\xed"), close_not_text=frame(0x88, b"\x03\xe8\xff"),
+      unmasked=b"\x81\x02hi", reserved=frame(0x83, b""), continuation_of_nothing=frame(0x80, "x"),
+      message_in_message=frame(0x01, "a") + frame(0x81, "b"), not_minimal=b"\x81\xfe\x00\x05abcdhello",
+      compressed_unasked=frame(0xc1, deflate(HELLO)))
+seeds("ws_stream", b"\1" + LIMITS,
+      shared=frame(0xc1, deflate(HELLO), b"mask") + frame(0x81, "plain") + frame(0xc2, deflate(HELLO)),
+      shared_fragments=frame(0x41, deflate(HELLO)[:5]) + frame(0x89, "") + frame(0x80, deflate(HELLO)[5:]),
+      shared_last_block=frame(0xc1, deflate(HELLO, last=True)) + frame(0xc1, deflate(HELLO)),
+      shared_bomb=frame(0xc2, deflate("a" * 5000)), shared_not_text=frame(0xc1, b"\x00\x01\x00\xfe\xff\xff\x00"),
+      shared_no_deflate=frame(0xc1, b"\xff\xff\xff"), shared_stored=frame(0xc1, deflate(HELLO, level=0)),
+      shared_remembers=frame(0xc1, TWO[0]) + frame(0xc1, TWO[1]),
+      rsv_on_continuation=frame(0x41, deflate(HELLO)) + frame(0xc0, ""), rsv_2=frame(0xa1, ""), rsv_on_ping=frame(0xc9, ""))
+seeds("ws_stream", b"\x17" + LIMITS,
+      takeover=frame(0xc1, TWO[0]) + frame(0xc1, TWO[1]), takeover_ended=frame(0xc1, TWO[0]) + frame(0x88, b"\x0f\xa0"),
+      takeover_last_block=frame(0xc1, deflate(HELLO, last=True)) + frame(0xc1, TWO[1]))
+
+seeds("ws_deflate", b"\x07\xff" + CUTS,
+      one=deflate(HELLO), fixed=deflate(HELLO, strategy=zlib.Z_FIXED), last_block=deflate(HELLO, last=True),
+      stored=deflate(HELLO, level=0), dynamic=deflate("".join("%d, " % (n * n) for n in range(60))),
+      bomb=deflate("a" * 70000), cut_off=deflate(HELLO)[:-3], empty=b"\0", nothing=b"", no_deflate=b"\xff\xff",
+      text=HELLO, blocks=b"\0" * 5 + deflate(HELLO, last=True) + deflate(HELLO))
+seeds("ws_deflate", b"\x5f" + bytes([len(TWO[0])]) + CUTS, takeover=TWO[0] + TWO[1])
+seeds("ws_deflate", b"\x98" + bytes([len(TWO[0])]) + CUTS, window_8=TWO[0] + TWO[1])
+
+# ---- message ----
+
+seeds("message", b"\x08\x20\x80",
+      chat='{"message":"hi"}', full='{"type":"usermsg","message":"h\u00e9 \\u20ac \\ud83d\\ude00","name":"ann","x":[1,-2.5e3,true,null,{}]}',
+      owned='{"message":"a","room":1,"seq":[],"time":{"a":1},"user":"x"}', relayed='{"type":"typing","room":"x","time":0,"seq":1}',
+      nul='{"message":"a\\u0000b"}', duplicates='{"message":1,"message":2,"room":3,"room":4}',
+      minus_zero='{"message":-0,"n":9007199254740993}', numbers='{"message":9223372036854775807,"a":-9223372036854775808,"b":1e308,"c":1E-400,"d":-0.0}',
+      too_large='{"message":9223372036854775808}', overflow='{"message":1e999}',
+      deep='{"message":[[[[[[[[1]]]]]]]]}', wide='{"message":[' + "1," * 40 + '1]}', braces_in_text='{"message":"[[[[[[[[[[{{{{\\"[[[["}',
+      array='["message"]', scalar='7', empty='', cut_off='{"message":"a', surrogate='{"message":"\\ud800"}', control='{"message":"a\tb"}')
+
+# ---- config ----
+
+with open(os.path.join(HERE, "..", "..", "conf", "natterd.conf")) as conf:
+    LINES = [line for line in conf if line.strip() and not line.startswith("#")]
+seeds("config", b"",
+      sample="".join(LINES), empty="",
+      sections='listener main { address = {"127.0.0.1", "::1"} port = 0 }\nlistener local { path = /run/n.sock mode = "0600" }\n'
+      'endpoint "/echo" { handler = echo listener = {local} }\nendpoint "/*" { room = "lobby" announce = off deflate = yes '
+      'subprotocols = {} default_type = "x" }',
+      text='default_type = "a \\"b\\" \\\\ \\$ \\x41 \\101 ${HOME} \u00e9"\nrooms = {"a", \'b\', c}\nrooms += {d}',
+      comments='# a\n// b\n/* c\n d */ page = no',
+      units="max_head = 1K\nhandshake_timeout = 2min\nping_interval = 0\nclose_timeout = 1500ms\nmax_frame = 1G\nmax_message = 1M",
+      unknown="colour = red", no_number="backlog = many", out_of_range="backlog = 0", no_word="log = paper",
+      not_text=b'default_type = "a\x01"', not_utf8=b'default_type = "\xff"', cut_off='endpoint "/a" {', no_end='pid_file = "a',
+      no_listener='endpoint "/a" { listener = {x} }', no_path='endpoint a { }', star='endpoint "/*a" { }', title_twice="listener a {}\nlistener a {}",
+      mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
