@@ -34,6 +34,11 @@ const struct payload *hub_room_name(const struct membership *m) { return m->bran
 
 /* ---- letters to a room's home ---- */
 
+static unsigned home_of(const struct hub *h, const struct payload *room)
+{
+	return (unsigned)(strmap_hash(room->data, room->len) % h->opts.n);
+}
+
 struct home_letter {
 	struct letter letter;
 	struct payload *room;
@@ -98,14 +103,14 @@ static void open_relay(struct letter *letter, void *reader)
 	home_letter_free(l);
 }
 
-static void drop_room(struct hub *h, struct room *r)
+/* Frees R, whose place among max_rooms is the caller's then. */
+static void remove_room(struct hub *h, struct room *r)
 {
 	strmap_del(h->rooms, room_name(r)->data, room_name(r)->len);
 	room_free(r);
-	shared_count_give(h->opts.rooms);
 }
 
-/* The room that is empty longest gives way to a new one. Whether one did. */
+/* The room here that is empty longest gives way to a new one, somewhere. Whether one did: its place is the caller's. */
 static bool make_place(struct hub *h)
 {
 	struct room *r, *oldest = NULL;
@@ -114,23 +119,41 @@ static bool make_place(struct hub *h)
 		if (room_is_empty(r) && (oldest == NULL || room_empty_since(r) < room_empty_since(oldest)))
 			oldest = r;
 	if (oldest)
-		drop_room(h, oldest);
+		remove_room(h, oldest);
 	return oldest != NULL;
 }
 
-static struct room *new_room(struct hub *h, struct payload *name)
+static void give_place(struct hub *h, struct join_letter *l)
 {
-	struct room *r;
+	if (l->place)
+		shared_count_give(h->opts.rooms);
+	l->place = false;
+}
 
-	if (!shared_count_take(h->opts.rooms, h->opts.max_rooms) &&
-	    !(make_place(h) && shared_count_take(h->opts.rooms, h->opts.max_rooms)))
-		return NULL;
-	r = room_new(&h->room_opts, name);
-	if (r && strmap_put(h->rooms, name->data, name->len, r) == 0)
+/* A room in the place that L has with it, or NULL: no memory. */
+static struct room *new_room(struct hub *h, struct join_letter *l)
+{
+	struct room *r = room_new(&h->room_opts, l->room);
+
+	if (r && strmap_put(h->rooms, l->room->data, l->room->len, r) == 0) {
+		l->place = false;
 		return r;
+	}
 	room_free(r);
-	shared_count_give(h->opts.rooms);
 	return NULL;
+}
+
+static void open_join(struct letter *letter, void *reader);
+
+/* Another worker asks for the place of an empty room. */
+static void open_ask(struct letter *letter, void *reader)
+{
+	struct join_letter *l = (struct join_letter *)letter;
+	struct hub *h = reader;
+
+	l->place = make_place(h);
+	l->letter.open = open_join;
+	mailbox_post(h->opts.mailboxes[home_of(h, l->room)], letter);
 }
 
 static void open_join(struct letter *letter, void *reader)
@@ -139,8 +162,16 @@ static void open_join(struct letter *letter, void *reader)
 	struct hub *h = reader;
 	struct room *r = strmap_get(h->rooms, l->room->data, l->room->len);
 
-	if (r == NULL)
-		r = new_room(h, l->room);
+	if (r == NULL) {
+		l->place = l->place || shared_count_take(h->opts.rooms, h->opts.max_rooms) || make_place(h);
+		if (!l->place && ++l->asked < h->opts.n) {
+			l->letter.open = open_ask;
+			mailbox_post(h->opts.mailboxes[(h->opts.self + l->asked) % h->opts.n], letter);
+			return;
+		}
+		r = l->place ? new_room(h, l) : NULL;
+	}
+	give_place(h, l);
 	if (r) {
 		room_join(r, l);
 		return;
@@ -228,7 +259,7 @@ static struct branch *branch_get(struct hub *h, struct payload *room)
 		return NULL;
 	}
 	b->name = payload_ref(room);
-	b->home = (unsigned)(strmap_hash(room->data, room->len) % h->opts.n);
+	b->home = home_of(h, room);
 	return b;
 }
 
@@ -325,6 +356,8 @@ void hub_tick(struct hub *h)
 			over = r;
 	}
 	/* The map must not change in the walk: one a tick is enough, max_rooms makes its own place. */
-	if (over)
-		drop_room(h, over);
+	if (over) {
+		remove_room(h, over);
+		shared_count_give(h->opts.rooms);
+	}
 }

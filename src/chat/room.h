@@ -21,6 +21,8 @@ struct join_letter {
 	struct membership *member;  /* the branch's; the home does not look into it */
 	struct payload *arrival;    /* the line for all, or NULL */
 	uint32_t history, tries;
+	unsigned asked;             /* other workers, for the place of an empty room of theirs */
+	bool place;                 /* it has one of max_rooms with it */
 
 	bool joined;                /* the answer */
 	char epoch[JOURNAL_EPOCH_MAX];

@@ -5,6 +5,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/config.c \
 	src/daemon/config.def \
 	src/daemon/config.h \
+	src/daemon/crew.c \
+	src/daemon/crew.h \
 	src/daemon/endpoint.c \
 	src/daemon/endpoint.h \
 	src/daemon/front.c \

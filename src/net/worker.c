@@ -155,13 +155,16 @@ void worker_pause_until(struct worker *w, uint64_t at)
 	evtimer_add(w->ev_pause, &tv);
 }
 
+/* The one that this thread runs. */
+static _Thread_local const struct worker *running;
+
 /* The mailbox's: called on the writer's thread, which may be the worker's own. */
 static void wake(void *arg)
 {
 	struct worker *w = arg;
 	static const uint64_t one = 1;
 
-	if (pthread_equal(pthread_self(), w->thread)) {
+	if (w == running) {
 		event_active(w->ev_wake, EV_TIMEOUT, 0);
 		return;
 	}
@@ -234,7 +237,6 @@ struct worker *worker_new(const struct worker_opts *opts)
 	memset(w, 0, sizeof(*w));
 	w->opts = *opts;
 	w->wake_read = w->wake_write = -1;
-	w->thread = pthread_self();
 	w->dirty_tail = &w->dirty;
 	list_init(&w->handshaking);
 	list_init(&w->open);
@@ -263,6 +265,10 @@ void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	mailbox_free(w->mailbox);
+	if (w == running)
+		running = NULL;
+	if (stats_mine == &w->stats)
+		stats_use(NULL);
 	for (struct event **e = &w->ev_tick; e <= &w->ev_give_up; e++)
 		if (*e)
 			event_free(*e);
@@ -284,6 +290,7 @@ static void close_all(struct worker *w)
 {
 	struct list_node *n;
 
+	w->leaving = true;
 	end_all(&w->handshaking);
 	end_all(&w->open);
 	end_all(&w->paused);
@@ -297,7 +304,7 @@ static void close_all(struct worker *w)
 
 void worker_run(struct worker *w)
 {
-	w->thread = pthread_self();
+	running = w;
 	stats_use(&w->stats);
 	event_base_dispatch(w->base);
 	close_all(w);

@@ -20,7 +20,6 @@
 #include "base/stats.h"
 
 #include <event2/event.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -73,7 +72,7 @@ struct worker {
 	/* connections by state, each list in the order of entering it */
 	struct list handshaking, open, closing, draining, paused;
 	uint32_t tick; /* seconds since the worker began */
-	bool leaving;  /* worker_drain() was called */
+	bool leaving;  /* worker_drain() was called: nobody is let in any more */
 	uint64_t pause_at; /* ms, when ev_pause is due; 0: it is not pending */
 
 	/* what one connection is sent while its input is being read, as one send */
@@ -92,7 +91,6 @@ struct worker {
 
 	struct event *ev_tick, *ev_wake, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
 	int wake_read, wake_write; /* an eventfd twice, or a pipe */
-	pthread_t thread;
 };
 
 /* NULL: no memory or no file descriptors. */
@@ -103,7 +101,8 @@ void worker_free(struct worker *w);
 
 /*
  * Runs the loop until worker_drain() is through. When this returns, all
- * connections are gone, upstairs was told of each, and all letters are opened.
+ * connections are gone, upstairs was told of each, and all letters are opened
+ * but those that others still write.
  */
 void worker_run(struct worker *w);
 

@@ -74,6 +74,7 @@ class Natterd:
         assert self.process.poll() is None, self.log()
         ports = re.findall(r"listening listener=\S+ address=\S+:(\d+)", self.log())
         self.port = int(ports[-1]) if ports else 0
+        self.workers = int(re.findall(r" ready .* workers=(\d+)", self.log())[-1])
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:

@@ -108,7 +108,8 @@ def test_a_room_of_all_kinds(natterd):
         for c in clients:
             await c.close()
         assert after["deliveries"] - before["deliveries"] == 4 * 5
-        assert after["deflated"] - before["deflated"] == 3  # once each, but for the shortest
+        # once each, on every worker with members that take it; but for the shortest
+        assert 3 <= after["deflated"] - before["deflated"] <= 3 * natterd.workers
         saved = [after[k] - before[k] for k in ("deflate_bytes_in", "deflate_bytes_out")]
         assert saved[0] > 40800 and saved[1] < 1000
     asyncio.run(talk())
