@@ -112,6 +112,7 @@ EXTRA_DIST += \
 	tests/daemon/test_http.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_tutorials.py \
+	tests/daemon/test_workers.py \
 	tests/daemon/test_ws.py \
 	tests/lint/docs \
 	tests/lint/layers \

@@ -232,7 +232,7 @@ int crew_start(struct crew *c, char *err, size_t errlen)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (e == 0)
 		return 0;
-	snprintf(err, errlen, "the thread of worker %u of %u: %s", c->running + 1, c->n, strerror(e));
+	snprintf(err, errlen, "the thread of worker %u of %u: %s", c->running + 2, c->n, strerror(e));
 	dismiss(c, c->running);
 	return -1;
 }

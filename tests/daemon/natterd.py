@@ -21,6 +21,9 @@ BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 DEADLINE = 20.0  # seconds that anything may take on a busy machine
 
+# How many workers a Natterd has whose configuration does not say; None: as the daemon's default has it.
+WORKERS = int(os.environ.get("NATTERD_WORKERS") or 0) or None
+
 CONT, TEXT, BINARY_OP, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
@@ -49,8 +52,12 @@ class Natterd:
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.files = files
+        if WORKERS and "workers" not in (config or ""):
+            if config is None:
+                self.args += [host, "0"]
+            config = f"workers = {WORKERS}\n" + (config or "")
         if config is not None:
-            if "listener" not in config:
+            if "listener" not in config and not self.args:
                 config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
             with open(self.config_path, "w", encoding="utf-8") as f:
                 f.write(config)
@@ -94,6 +101,12 @@ class Natterd:
         wait_for("the whole line", lambda: self.log().endswith("\n"))
         line = [x for x in self.log().splitlines() if "info: counters " in x][-1]
         return {k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", line)}
+
+    def worker_counters(self):
+        """The counters of each worker."""
+        self.counters()
+        lines = [x for x in self.log().splitlines() if "info: worker's counters " in x][-self.workers :]
+        return [{k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", x)} for x in lines]
 
     def counter_reaches(self, name, value):
         return wait_for(f"{name} to reach {value}", lambda: self.counters()[name] >= value)

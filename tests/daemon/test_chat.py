@@ -6,6 +6,8 @@ import pytest
 
 from natterd import frame
 
+WORKERS = [1, 2]
+
 
 def enter(daemon, path, **kwargs):
     """A client that has its own `connected` line behind it."""
