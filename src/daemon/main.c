@@ -232,6 +232,15 @@ static int add_signals(struct crew *c, struct event *ev[SIGNALS])
 	return 0;
 }
 
+/* It is ending already: a signal that comes now must not kill it before its exit status is there. */
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 /* 0, or -1 when it could not start. */
 static int start_and_run(struct crew *c)
 {
@@ -244,6 +253,7 @@ static int start_and_run(struct crew *c)
 	log_info("ready", "version=%s pid=%ld workers=%u", PACKAGE_VERSION, (long)getpid(), crew_workers(c));
 	sd_notify_send("READY=1");
 	crew_run(c);
+	block_signals();
 	return 0;
 }
 
