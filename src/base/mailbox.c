@@ -51,17 +51,43 @@ struct mailbox *mailbox_new(void (*wake)(void *wake_arg), void *wake_arg, void *
 	return m;
 }
 
-void mailbox_post(struct mailbox *m, struct letter *letter)
+/* NEWEST is linked to the ones before it, down to OLDEST. */
+static void push(struct mailbox *m, struct letter *newest, struct letter *oldest)
 {
 	struct letter *top = atomic_load_explicit(&m->top, memory_order_relaxed);
 
 	do
-		letter->next = top;
-	while (!atomic_compare_exchange_weak_explicit(&m->top, &top, letter, memory_order_acq_rel,
+		oldest->next = top;
+	while (!atomic_compare_exchange_weak_explicit(&m->top, &top, newest, memory_order_acq_rel,
 						      memory_order_relaxed));
-	/* the letter is the reader's now; TOP is what it replaced */
+	/* the letters are the reader's now; TOP is what they replaced */
 	if (!top)
 		m->wake(m->wake_arg);
+}
+
+void mailbox_post(struct mailbox *m, struct letter *letter)
+{
+	push(m, letter, letter);
+}
+
+bool letter_batch_add(struct letter_batch *b, struct letter *letter)
+{
+	bool first = b->newest == NULL;
+
+	letter->next = b->newest;
+	b->newest = letter;
+	if (first)
+		b->oldest = letter;
+	return first;
+}
+
+void mailbox_post_batch(struct mailbox *m, struct letter_batch *b)
+{
+	struct letter_batch all = *b;
+
+	b->newest = b->oldest = NULL;
+	if (all.newest)
+		push(m, all.newest, all.oldest);
 }
 
 /* Takes the stack when none is taken yet. Whether there is a letter to open. */

@@ -18,6 +18,7 @@ struct hub {
 	struct strmap *branches; /* struct branch: those with members here */
 	uint64_t last_id;
 	bool hushed;
+	struct letter_batch out[]; /* one a worker */
 };
 
 /* A room as this worker sees it: its members here. */
@@ -31,6 +32,27 @@ struct branch {
 uint64_t hub_next_id(struct hub *h) { return ((uint64_t)(h->opts.self + 1) << 48) | ++h->last_id; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
+
+/* ---- letters ---- */
+
+static void post(struct hub *h, unsigned worker, struct letter *letter)
+{
+	if (worker == h->opts.self || h->opts.send_soon == NULL)
+		mailbox_post(h->opts.mailboxes[worker], letter);
+	else if (letter_batch_add(&h->out[worker], letter))
+		h->opts.send_soon(h->opts.send_arg);
+}
+
+unsigned hub_send(struct hub *h)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < h->opts.n; i++) {
+		sent += h->out[i].newest != NULL;
+		mailbox_post_batch(h->opts.mailboxes[i], &h->out[i]);
+	}
+	return sent;
+}
 
 /* ---- letters to a room's home ---- */
 
@@ -57,7 +79,7 @@ static void post_home(struct hub *h, const struct branch *b, void (*open)(struct
 		return;
 	}
 	*l = (struct home_letter){ { NULL, open }, payload_ref(b->name), payload_ref(text), sender, h->opts.self };
-	mailbox_post(h->opts.mailboxes[b->home], &l->letter);
+	post(h, b->home, &l->letter);
 }
 
 static void home_letter_free(struct home_letter *l)
@@ -153,7 +175,7 @@ static void open_ask(struct letter *letter, void *reader)
 
 	l->place = make_place(h);
 	l->letter.open = open_join;
-	mailbox_post(h->opts.mailboxes[home_of(h, l->room)], letter);
+	post(h, home_of(h, l->room), letter);
 }
 
 static void open_join(struct letter *letter, void *reader)
@@ -166,7 +188,7 @@ static void open_join(struct letter *letter, void *reader)
 		l->place = l->place || shared_count_take(h->opts.rooms, h->opts.max_rooms) || make_place(h);
 		if (!l->place && ++l->asked < h->opts.n) {
 			l->letter.open = open_ask;
-			mailbox_post(h->opts.mailboxes[(h->opts.self + l->asked) % h->opts.n], letter);
+			post(h, (h->opts.self + l->asked) % h->opts.n, letter);
 			return;
 		}
 		r = l->place ? new_room(h, l) : NULL;
@@ -177,7 +199,7 @@ static void open_join(struct letter *letter, void *reader)
 		return;
 	}
 	l->letter.open = h->room_opts.answer;
-	mailbox_post(h->opts.mailboxes[l->worker], letter);
+	post(h, l->worker, letter);
 }
 
 /* ---- letters from a room's home ---- */
@@ -281,7 +303,7 @@ int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t
 	l->member = m;
 	l->arrival = h->hushed ? NULL : payload_ref(arrival);
 	l->history = history;
-	mailbox_post(h->opts.mailboxes[b->home], &l->letter);
+	post(h, b->home, &l->letter);
 	return 0;
 }
 
@@ -314,12 +336,12 @@ void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
 
 struct hub *hub_new(const struct hub_opts *opts)
 {
-	struct hub *h = calloc(1, sizeof(*h));
+	struct hub *h = calloc(1, sizeof(*h) + opts->n * sizeof(h->out[0]));
 
 	if (h == NULL)
 		return NULL;
 	h->opts = *opts;
-	h->room_opts = (struct room_opts){ &h->opts, open_answer, open_publish };
+	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_publish };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
 	if (h->rooms && h->branches)

@@ -38,6 +38,8 @@ struct room;
 /* What a room needs of its hub. */
 struct room_opts {
 	const struct hub_opts *hub;
+	struct hub *owner;
+	void (*post)(struct hub *owner, unsigned worker, struct letter *l);
 	void (*answer)(struct letter *l, void *hub); /* opens join_letters on their way back */
 	void (*publish)(struct letter *l, void *hub); /* opens publish_letters */
 };

@@ -336,7 +336,14 @@ static void on_tick(struct worker *w)
 	hub_tick(f->hub);
 }
 
-static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick };
+static void on_post(struct worker *w)
+{
+	struct front *f = worker_upstairs(w);
+
+	hub_send(f->hub);
+}
+
+static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick, on_post };
 
 /* ---- life ---- */
 
@@ -374,12 +381,21 @@ struct front *front_new(const struct front_opts *opts)
 	return NULL;
 }
 
+static void send_soon(void *arg)
+{
+	const struct front *f = arg;
+
+	worker_post_soon(f->worker);
+}
+
 int front_open_hub(struct front *f, const struct hub_opts *hub)
 {
 	struct hub_opts o = *hub;
 
 	o.audience_new = crowd_new;
 	o.audience_arg = f;
+	o.send_soon = send_soon;
+	o.send_arg = f;
 	f->hub = hub_new(&o);
 	if (f->hub == NULL)
 		return -1;
@@ -392,6 +408,8 @@ void front_drain(struct front *f)
 	hub_hush(f->hub);
 	worker_drain(f->worker, f->opts.config->shutdown_timeout);
 }
+
+unsigned front_send(struct front *f) { return hub_send(f->hub); }
 
 void front_free(struct front *f)
 {

@@ -65,6 +65,16 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	open_letters(w);
 }
 
+static void on_post(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->post_due = false;
+	w->opts.ops->post(w);
+}
+
 static void on_reap(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -126,6 +136,14 @@ struct ws_deflater *worker_deflater(struct worker *w)
 	if (w->deflater == NULL)
 		w->deflater = ws_deflater_new(1);
 	return w->deflater;
+}
+
+void worker_post_soon(struct worker *w)
+{
+	if (w->post_due)
+		return;
+	w->post_due = true;
+	event_active(w->ev_post, EV_TIMEOUT, 0);
 }
 
 void worker_reap_soon(struct worker *w)
@@ -204,12 +222,13 @@ static int make_events(struct worker *w)
 
 	w->ev_tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	w->ev_wake = event_new(w->base, w->wake_read, EV_READ | EV_PERSIST, on_wake, w);
+	w->ev_post = event_new(w->base, -1, 0, on_post, w);
 	w->ev_reap = event_new(w->base, -1, 0, on_reap, w);
 	w->ev_pause = event_new(w->base, -1, 0, on_pause, w);
 	w->ev_flush = event_new(w->base, -1, 0, on_flush, w);
 	w->ev_flush_later = event_new(w->base, -1, 0, on_flush, w);
 	w->ev_give_up = event_new(w->base, -1, 0, on_give_up, w);
-	if (!w->ev_tick || !w->ev_wake || !w->ev_reap || !w->ev_pause || !w->ev_flush || !w->ev_flush_later ||
+	if (!w->ev_tick || !w->ev_wake || !w->ev_post || !w->ev_reap || !w->ev_pause || !w->ev_flush || !w->ev_flush_later ||
 	    !w->ev_give_up)
 		return -1;
 	return event_add(w->ev_tick, &second) < 0 || event_add(w->ev_wake, NULL) < 0 ? -1 : 0;

@@ -43,6 +43,8 @@ struct worker_ops {
 	void (*closed)(struct conn *c, enum close_reason reason);
 	/* Every tick. */
 	void (*tick)(struct worker *w);
+	/* The end of a turn for which worker_post_soon() asked; NULL: nobody asks. */
+	void (*post)(struct worker *w);
 };
 
 struct worker_opts {
@@ -84,12 +86,12 @@ struct worker {
 	struct fanout_wire *dirty, **dirty_tail;
 	char *spare_batch; /* a batch buffer that waits for its next use */
 	size_t spare_size;
-	bool flush_due, reap_due;
+	bool flush_due, reap_due, post_due;
 
 	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */
 	struct ws_deflater *deflater; /* NULL until somebody takes compressed messages */
 
-	struct event *ev_tick, *ev_wake, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
+	struct event *ev_tick, *ev_wake, *ev_post, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
 	int wake_read, wake_write; /* an eventfd twice, or a pipe */
 };
 
@@ -120,6 +122,9 @@ struct stats *worker_stats(struct worker *w);
 /* Made when they are first asked for, and kept. NULL: no memory. */
 struct ws_inflater *worker_inflater(struct worker *w);
 struct ws_deflater *worker_deflater(struct worker *w);
+
+/* Has ops->post called when what is ready in this turn is done. */
+void worker_post_soon(struct worker *w);
 
 /* Has the reaper run at the end of this turn. For conn only. */
 void worker_reap_soon(struct worker *w);
