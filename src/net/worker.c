@@ -65,6 +65,11 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	open_letters(w);
 }
 
+static size_t connections(const struct worker *w)
+{
+	return w->handshaking.count + w->heads.count + w->open.count + w->paused.count + w->draining.count;
+}
+
 static void on_reap(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -73,7 +78,7 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	w->reap_due = false;
 	conn_reap(w);
-	if (w->leaving && w->open.count + w->paused.count + w->handshaking.count + w->draining.count == 0)
+	if (w->leaving && connections(w) == 0)
 		event_base_loopbreak(w->base);
 }
 
@@ -108,8 +113,7 @@ static void on_give_up(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_warning("clients did not close in time", "left=%zu",
-		    w->open.count + w->paused.count + w->handshaking.count + w->draining.count);
+	log_warning("clients did not close in time", "left=%zu", connections(w));
 	event_base_loopbreak(w->base);
 }
 
@@ -237,13 +241,15 @@ struct worker *worker_new(const struct worker_opts *opts)
 	w->thread = pthread_self();
 	w->dirty_tail = &w->dirty;
 	list_init(&w->handshaking);
+	list_init(&w->heads);
 	list_init(&w->open);
 	list_init(&w->closing);
 	list_init(&w->draining);
 	list_init(&w->paused);
 	w->base = make_base();
 	w->mailbox = mailbox_new(wake, w, w);
-	if (w->base == NULL || w->mailbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
+	w->inbox = malloc(WORKER_INBOX);
+	if (w->base == NULL || w->mailbox == NULL || w->inbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
 		worker_free(w);
 		return NULL;
 	}
@@ -270,8 +276,10 @@ void worker_free(struct worker *w)
 		close(w->wake_write);
 	if (w->wake_read >= 0)
 		close(w->wake_read);
+	bev_pool_clear(&w->bevs);
 	if (w->base)
 		event_base_free(w->base);
+	free(w->inbox);
 	free(w->cork);
 	free(w->spare_batch);
 	ws_inflater_free(w->inflater);
@@ -285,6 +293,7 @@ static void close_all(struct worker *w)
 	struct list_node *n;
 
 	end_all(&w->handshaking);
+	end_all(&w->heads);
 	end_all(&w->open);
 	end_all(&w->paused);
 	conn_reap(w);
@@ -309,6 +318,7 @@ void worker_drain(struct worker *w, uint32_t timeout)
 
 	w->leaving = true;
 	end_all(&w->handshaking);
+	end_all(&w->heads);
 	end_all(&w->open);
 	end_all(&w->paused);
 	evtimer_add(w->ev_give_up, &tv);

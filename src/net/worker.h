@@ -19,6 +19,8 @@
 #include "base/shared.h"
 #include "base/stats.h"
 
+#include "net/bev_pool.h"
+
 #include <event2/event.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -60,6 +62,8 @@ struct worker_opts {
 	uint32_t close_timeout;
 };
 
+#define WORKER_INBOX 65536
+
 struct fanout_wire;
 struct ws_deflater;
 struct ws_inflater;
@@ -71,10 +75,15 @@ struct worker {
 	struct stats stats;
 
 	/* connections by state, each list in the order of entering it */
-	struct list handshaking, open, closing, draining, paused;
+	struct list handshaking; /* no byte has come */
+	struct list heads;       /* a part of a request head has, in this order */
+	struct list open, closing, draining, paused;
 	uint32_t tick; /* seconds since the worker began */
 	bool leaving;  /* worker_drain() was called */
 	uint64_t pause_at; /* ms, when ev_pause is due; 0: it is not pending */
+
+	unsigned char *inbox; /* what a parked connection's socket has goes here: WORKER_INBOX bytes */
+	struct bev_pool bevs;
 
 	/* what one connection is sent while its input is being read, as one send */
 	struct conn *corked;
