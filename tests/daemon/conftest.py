@@ -22,3 +22,4 @@ def start():
     yield go
     for d in daemons:
         d.stop()
+        d.forget()
