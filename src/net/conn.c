@@ -52,16 +52,16 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return c->handshake ? &c->worker->heads : &c->worker->handshaking;
+		return c->handshake ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
-		return c->paused ? &c->worker->paused : &c->worker->open;
+		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
-		return &c->worker->draining;
+		return &worker_here->draining;
 	case CONN_CLOSING:
 	case CONN_DEAD:
 		break;
 	}
-	return &c->worker->closing;
+	return &worker_here->closing;
 }
 
 void conn_set_state(struct conn *c, enum conn_state state)
@@ -70,14 +70,12 @@ void conn_set_state(struct conn *c, enum conn_state state)
 	if (c->state == CONN_OPEN)
 		stats_add(STAT_sessions, -1);
 	c->state = state;
-	c->entered = c->worker->tick;
-	if (state == CONN_OPEN) {
-		c->heard = c->worker->tick;
+	c->since = worker_here->tick;
+	if (state == CONN_OPEN)
 		stats_add(STAT_sessions, 1);
-	}
 	list_append(list_of(c), &c->node);
 	if (state == CONN_CLOSING || state == CONN_DEAD)
-		worker_reap_soon(c->worker);
+		worker_reap_soon(worker_here);
 }
 
 static void set_paused(struct conn *c, bool paused)
@@ -88,8 +86,9 @@ static void set_paused(struct conn *c, bool paused)
 }
 
 bool conn_is_open(const struct conn *c) { return c->state == CONN_OPEN; }
-void *conn_owner(const struct conn *c) { return c->owner; }
-struct worker *conn_worker(const struct conn *c) { return c->worker; }
+void *conn_owner(const struct conn *c) { return (void *)(uintptr_t)(c + 1); }
+struct conn *conn_of_owner(const void *owner) { return (struct conn *)(uintptr_t)owner - 1; }
+const char *conn_address(const struct conn *c) { return (const char *)(c + 1) + worker_here->opts.owner_size; }
 
 /* ---- parking ---- */
 
@@ -100,7 +99,7 @@ static void on_event(struct bufferevent *bev, short what, void *arg);
 /* Has the socket watched by a bufferevent from now on. False: no memory. */
 static bool attach(struct conn *c)
 {
-	struct bufferevent *bev = bev_pool_take(&c->worker->bevs, c->worker->base);
+	struct bufferevent *bev = bev_pool_take(&worker_here->bevs, worker_here->base);
 
 	if (bev == NULL)
 		return false;
@@ -123,7 +122,7 @@ static void park(struct conn *c)
 	if (event_add(&c->readable, NULL) < 0)
 		return;
 	c->bev = NULL;
-	bev_pool_give(&c->worker->bevs, bev);
+	bev_pool_give(&worker_here->bevs, bev);
 }
 
 /* Whether to hear of it when there is something to read. */
@@ -146,11 +145,11 @@ static int queue(struct conn *c, const char *data, size_t len)
 {
 	size_t waiting = output_len(c);
 
-	if (waiting + len > c->worker->opts.send_queue || (c->bev == NULL && !attach(c)) ||
+	if (waiting + len > worker_here->opts.send_queue || (c->bev == NULL && !attach(c)) ||
 	    evbuffer_add(bufferevent_get_output(c->bev), data, len) < 0)
 		return -1;
 	if (waiting == 0) {
-		c->moved = c->worker->tick;
+		c->stuck = 0;
 		c->backlog = 0;
 		bufferevent_enable(c->bev, EV_WRITE);
 	}
@@ -180,7 +179,7 @@ static enum close_reason push(struct conn *c, const char *data, size_t len)
 
 static enum close_reason let_go_cork(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = worker_here;
 	size_t len = w->cork_len;
 
 	w->cork_len = 0;
@@ -206,15 +205,15 @@ static bool cork_put(struct worker *w, const void *data, size_t len)
 
 static enum close_reason write_in_order(struct conn *c, const void *data, size_t len)
 {
-	if (c->worker->corked == c) {
+	if (worker_here->corked == c) {
 		enum close_reason end;
 
-		if (cork_put(c->worker, data, len))
+		if (cork_put(worker_here, data, len))
 			return CLOSE_COUNT;
 		end = let_go_cork(c);
 		if (end != CLOSE_COUNT)
 			return end;
-		if (cork_put(c->worker, data, len))
+		if (cork_put(worker_here, data, len))
 			return CLOSE_COUNT;
 	}
 	return push(c, data, len);
@@ -255,15 +254,15 @@ void conn_last_words(struct conn *c, const void *data, size_t len)
 
 void conn_cork(struct conn *c)
 {
-	c->worker->corked = c;
-	c->worker->cork_len = 0;
+	worker_here->corked = c;
+	worker_here->cork_len = 0;
 }
 
 void conn_uncork(struct conn *c)
 {
 	enum close_reason end;
 
-	c->worker->corked = NULL;
+	worker_here->corked = NULL;
 	end = let_go_cork(c);
 	if (end != CLOSE_COUNT)
 		conn_close(c, end, NULL);
@@ -328,7 +327,8 @@ static void read_input(struct conn *c)
 
 static void heard(struct conn *c)
 {
-	c->heard = c->worker->tick;
+	if (c->state == CONN_OPEN && !c->paused)
+		c->since = worker_here->tick;
 	c->pinged = 0;
 }
 
@@ -344,7 +344,7 @@ static void on_read(struct bufferevent *bev, void *arg)
 /* Uses up what came into the inbox while C was parked; the rest waits in a bufferevent. */
 static void use_inbox(struct conn *c, size_t len)
 {
-	unsigned char *inbox = c->worker->inbox;
+	unsigned char *inbox = worker_here->inbox;
 	size_t used;
 	bool more;
 
@@ -380,7 +380,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(c, CLOSE_no_memory, NULL);
 		return;
 	}
-	n = recv(fd, c->worker->inbox, WORKER_INBOX, MSG_DONTWAIT);
+	n = recv(fd, worker_here->inbox, WORKER_INBOX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
@@ -444,13 +444,15 @@ void conn_become(struct conn *c, enum conn_protocol p)
 
 void conn_pause(struct conn *c, uint32_t ms)
 {
+	uint64_t now = clock_ms();
+
 	if (c->state != CONN_OPEN || c->paused)
 		return;
 	set_paused(c, true);
-	c->resume_at = clock_ms() + ms;
+	c->resume_at = (uint32_t)(now + ms);
 	watch(c, false);
 	stats_add(STAT_paused, 1);
-	worker_pause_until(c->worker, c->resume_at);
+	worker_pause_until(worker_here, now + ms);
 }
 
 void conn_hold(struct conn *c, bool held)
@@ -467,13 +469,16 @@ void conn_hold(struct conn *c, bool held)
 static void resume(struct conn *c)
 {
 	set_paused(c, false);
-	c->heard = c->worker->tick;
+	c->since = worker_here->tick;
 	if (c->throttled)
 		return; /* on_drained goes on */
 	watch(c, true);
 	if (input_len(c) > 0)
 		read_input(c);
 }
+
+/* How many ms C's pause is to last still; not above 0: it is over. */
+static int32_t wait_of(const struct conn *c, uint64_t now) { return (int32_t)(c->resume_at - (uint32_t)now); }
 
 uint64_t conn_resume(struct worker *w)
 {
@@ -484,7 +489,7 @@ uint64_t conn_resume(struct worker *w)
 	while (n-- > 0 && !list_empty(&w->paused)) {
 		struct conn *c = list_entry(list_first(&w->paused), struct conn, node);
 
-		if (c->resume_at <= now) {
+		if (wait_of(c, now) <= 0) {
 			resume(c);
 		} else {
 			list_remove(&w->paused, &c->node);
@@ -494,8 +499,8 @@ uint64_t conn_resume(struct worker *w)
 	list_each(node, &w->paused) {
 		struct conn *c = list_entry(node, struct conn, node);
 
-		if (next == 0 || c->resume_at < next)
-			next = c->resume_at;
+		if (next == 0 || now + (uint64_t)wait_of(c, now) < next)
+			next = now + (uint64_t)wait_of(c, now);
 	}
 	return next;
 }
@@ -518,7 +523,7 @@ static void address_text(const struct sockaddr *peer, char *buf, size_t size)
 static void on_request(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	struct worker *w = c->worker;
+	struct worker *w = worker_here;
 
 	(void)fd;
 	(void)what;
@@ -544,7 +549,7 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 	struct conn *c;
 
 	address_text(peer, address, sizeof(address));
-	c = calloc(1, sizeof(*c) + strlen(address) + 1);
+	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
 	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_request, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
@@ -552,12 +557,11 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 		shared_count_give(w->opts.total);
 		return -1;
 	}
-	strcpy(c->address, address);
-	c->worker = w;
+	strcpy((char *)(c + 1) + w->opts.owner_size, address);
 	c->fd = fd;
 	c->listener = l;
 	c->full = full;
-	c->entered = w->tick;
+	c->since = w->tick;
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
@@ -607,12 +611,13 @@ void conn_close(struct conn *c, enum close_reason reason, const char *why)
 	if (c->state >= CONN_CLOSING)
 		return;
 	c->reason = (uint8_t)reason;
-	c->close_why = why ? why : close_text(reason);
-	log_debug("closing", "fd=%d reason=%s why=\"%s\"", c->fd, close_name(reason), c->close_why);
+	if (why == NULL)
+		why = close_text(reason);
+	log_debug("closing", "fd=%d reason=%s why=\"%s\"", c->fd, close_name(reason), why);
 	count_close(c);
 	let_go_of_protocol(c);
 	if (c->protocol == CONN_WEBSOCKET)
-		ws_conn_farewell(c, reason);
+		ws_conn_farewell(c, reason, why);
 	else if (c->protocol == CONN_NOTHING)
 		c->eof = 1; /* there is nothing to say */
 }
@@ -637,7 +642,7 @@ void conn_free(struct conn *c)
 		bev_pool_drop(c->bev);
 	close(c->fd);
 	stats_add(STAT_connections, -1);
-	shared_count_give(c->worker->opts.total);
+	shared_count_give(worker_here->opts.total);
 	free(c);
 }
 
@@ -646,7 +651,7 @@ static void reap(struct conn *c)
 {
 	if (c->opened) {
 		c->opened = 0;
-		c->worker->opts.ops->closed(c, c->reason);
+		worker_here->opts.ops->closed(c, c->reason);
 	}
 	if (c->state == CONN_DEAD || (c->eof && output_len(c) == 0)) {
 		conn_free(c);
@@ -674,7 +679,7 @@ void conn_reap(struct worker *w)
 
 /* ---- deadlines ---- */
 
-static bool overdue(const struct conn *c, uint32_t ms) { return c->worker->tick - c->entered >= worker_ticks(ms); }
+static bool overdue(const struct conn *c, uint32_t ms) { return worker_here->tick - c->since >= worker_ticks(ms); }
 
 /* Whether C's backlog has not become smaller for too long. */
 static bool is_stuck(struct conn *c)
@@ -684,15 +689,15 @@ static bool is_stuck(struct conn *c)
 	if (waiting == 0)
 		return false;
 	if (waiting < c->backlog || c->backlog == 0)
-		c->moved = c->worker->tick;
+		c->stuck = 0;
 	c->backlog = waiting;
-	return c->worker->tick - c->moved >= STUCK_TICKS;
+	return c->stuck++ >= STUCK_TICKS;
 }
 
 static void sweep_open(struct conn *c)
 {
-	const struct worker_opts *o = &c->worker->opts;
-	uint32_t silent = c->worker->tick - c->heard;
+	const struct worker_opts *o = &worker_here->opts;
+	uint32_t silent = worker_here->tick - c->since;
 
 	if (is_stuck(c))
 		conn_close(c, CLOSE_slow_reader, NULL);

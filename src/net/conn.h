@@ -42,6 +42,8 @@ struct listener;
 struct fanout_seat;
 struct sockaddr;
 
+extern _Thread_local struct worker *worker_here; /* worker.h */
+
 enum conn_state {
 	CONN_HANDSHAKE, /* no request yet, or a part of its head */
 	CONN_OPEN,      /* a WebSocket */
@@ -64,8 +66,7 @@ struct http_request {
 struct conn_answer {
 	unsigned status;         /* 101, or an HTTP status */
 
-	/* 101 */
-	void *owner;             /* conn_owner() from now on */
+	/* 101: what lies at conn_owner() is closed when the connection is */
 	const struct ws_limits *limits;  /* must outlive the connection */
 	const char *subprotocol; /* NULL: none; copied */
 	size_t subprotocol_len;
@@ -87,8 +88,6 @@ struct conn {
 	struct list_node node; /* in the worker's list of its state, or paused */
 	struct event readable;     /* while it is parked */
 	struct bufferevent *bev;   /* NULL: it is parked */
-	struct worker *worker;
-	void *owner;
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
@@ -98,21 +97,26 @@ struct conn {
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
 	union {
-		uint64_t resume_at;      /* ms, when paused */
-		const char *close_why;   /* static, once it is closing; instead of the reason's own text */
+		uint32_t since;     /* tick of the last input when it is open, else of entering the state */
+		uint32_t resume_at; /* when paused: ms, the low half */
 	};
-	uint32_t entered;        /* tick of entering the state */
-	uint32_t heard;          /* tick of the last input */
-	uint32_t moved;          /* tick when the backlog last became smaller, or began */
 	uint32_t backlog;        /* bytes of it at the last sweep */
 	int fd;
 	uint16_t peer_code;      /* of its close frame; 0: it had none */
 	uint8_t state, reason;
 	uint8_t protocol;        /* enum conn_protocol */
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
+	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
-	char address[];          /* the peer's, as text */
+	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
 };
+
+/* The worker whose thread this is. */
+static inline struct worker *conn_worker(const struct conn *c)
+{
+	(void)c;
+	return worker_here;
+}
 
 /*
  * Takes FD, an accepted socket that does not block, and begins the handshake.
@@ -120,8 +124,15 @@ struct conn {
  */
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full);
 
+/*
+ * What upstairs keeps with each connection: worker_opts.owner_size bytes,
+ * zeroed at first; and back from there.
+ */
 void *conn_owner(const struct conn *c);
-struct worker *conn_worker(const struct conn *c);
+struct conn *conn_of_owner(const void *owner);
+
+/* The peer's, as text; "unix" for a unix socket. */
+const char *conn_address(const struct conn *c);
 
 /* Whether it takes and gives messages still. */
 bool conn_is_open(const struct conn *c);

@@ -63,10 +63,12 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	}
 	r.websocket = verdict == WS_UPGRADE_OK;
 	r.listener = listener_name(h->conn->listener);
-	r.address = h->conn->address;
-	h->conn->worker->opts.ops->request(h->conn, &r, &h->answer);
-	if (h->answer.status == 101)
-		prepare_accept(h, &r, &u);
+	r.address = conn_address(h->conn);
+	worker_here->opts.ops->request(h->conn, &r, &h->answer);
+	if (h->answer.status != 101)
+		return;
+	h->conn->opened = 1;
+	prepare_accept(h, &r, &u);
 }
 
 /* The filter's: it is gone, the connection is ours. */
@@ -76,10 +78,8 @@ static void on_done(void *arg)
 	struct conn *c = h->conn;
 
 	h->filter = NULL;
-	c->owner = h->answer.owner;
-	c->opened = c->owner != NULL;
 	if (h->answer.status != 101) {
-		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", c->address,
+		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", conn_address(c),
 			    h->answer.status);
 		http_conn_answer(c, &h->answer, h->head_only);
 		return;
@@ -91,7 +91,7 @@ static void on_done(void *arg)
 	free(h);
 	stats_add(STAT_handshakes, 1);
 	if (conn_is_open(c))
-		c->worker->opts.ops->open(c);
+		worker_here->opts.ops->open(c);
 }
 
 static void on_gone(void *arg)
@@ -110,7 +110,7 @@ struct handshake *handshake_new(struct conn *c)
 	if (h == NULL)
 		return NULL;
 	h->conn = c;
-	h->filter = upgrade_filter_new(c->bev, c->worker->opts.max_head, &filter_ops, h);
+	h->filter = upgrade_filter_new(c->bev, worker_here->opts.max_head, &filter_ops, h);
 	if (h->filter)
 		return h;
 	free(h);

@@ -23,6 +23,8 @@
 /* A pause is not told shorter than this. */
 #define PAUSE_MIN_MS 5
 
+_Thread_local struct worker *worker_here;
+
 static struct timeval after_ms(uint64_t ms)
 {
 	return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
@@ -239,6 +241,7 @@ struct worker *worker_new(const struct worker_opts *opts)
 	w->opts = *opts;
 	w->wake_read = w->wake_write = -1;
 	w->thread = pthread_self();
+	worker_here = w;
 	w->dirty_tail = &w->dirty;
 	list_init(&w->handshaking);
 	list_init(&w->heads);
@@ -307,6 +310,7 @@ static void close_all(struct worker *w)
 void worker_run(struct worker *w)
 {
 	w->thread = pthread_self();
+	worker_here = w;
 	stats_use(&w->stats);
 	event_base_dispatch(w->base);
 	close_all(w);

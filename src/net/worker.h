@@ -42,7 +42,7 @@ struct worker_ops {
 	void (*open)(struct conn *c);
 	/* A whole message. The bytes are the callee's to change until it returns. */
 	void (*message)(struct conn *c, bool text, char *data, size_t len);
-	/* The connection is closing: let go of the owner that the answer gave it. Once, also where open never came. */
+	/* The connection is closing: let go of what the owner's bytes hold. Once after each answer of 101, also where open never came. */
 	void (*closed)(struct conn *c, enum close_reason reason);
 	/* Every tick. */
 	void (*tick)(struct worker *w);
@@ -51,6 +51,7 @@ struct worker_ops {
 struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
+	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
 	size_t max_head;            /* bytes of a request head */
@@ -103,6 +104,9 @@ struct worker {
 	int wake_read, wake_write; /* an eventfd twice, or a pipe */
 	pthread_t thread;
 };
+
+/* Whose thread this is; a thread that makes workers may be that of the last one until they run. */
+extern _Thread_local struct worker *worker_here;
 
 /* NULL: no memory or no file descriptors. */
 struct worker *worker_new(const struct worker_opts *opts);

@@ -13,18 +13,18 @@ void ws_conn_send(struct conn *c, bool text, const void *data, size_t len)
 {
 	struct framer framer;
 	struct framer_frame f;
-	bool corked = c->worker->corked == c;
+	bool corked = worker_here->corked == c;
 
 	if (!conn_is_open(c))
 		return;
-	framer_init(&framer, c->worker, text ? WS_OP_TEXT : WS_OP_BINARY, data, len);
+	framer_init(&framer, worker_here, text ? WS_OP_TEXT : WS_OP_BINARY, data, len);
 	framer_make(&framer, c->deflate_bits, &f);
 	/* Head and body in one send. */
-	if (!corked && c->worker->corked == NULL)
+	if (!corked && worker_here->corked == NULL)
 		conn_cork(c);
 	conn_write(c, f.head, f.head_len);
 	conn_write(c, f.body, f.body_len);
-	if (!corked && c->worker->corked == c)
+	if (!corked && worker_here->corked == c)
 		conn_uncork(c);
 }
 
@@ -82,12 +82,12 @@ static void send_close(struct conn *c, unsigned code, const char *text)
 	conn_last_words(c, frame, control_frame(frame, WS_OP_CLOSE, body, len));
 }
 
-void ws_conn_farewell(struct conn *c, enum close_reason reason)
+void ws_conn_farewell(struct conn *c, enum close_reason reason, const char *why)
 {
 	if (reason == CLOSE_by_peer)
 		send_close(c, c->peer_code, ""); /* the echo of section 5.5.1 */
 	else if (close_code(reason))
-		send_close(c, close_code(reason), c->close_why);
+		send_close(c, close_code(reason), why);
 }
 
 static void on_event(struct conn *c, const struct ws_event *ev)
@@ -96,7 +96,7 @@ static void on_event(struct conn *c, const struct ws_event *ev)
 	case WS_EVENT_TEXT:
 	case WS_EVENT_BINARY:
 		stats_add(STAT_messages_in, 1);
-		c->worker->opts.ops->message(c, ev->type == WS_EVENT_TEXT, (char *)(uintptr_t)ev->data, ev->len);
+		worker_here->opts.ops->message(c, ev->type == WS_EVENT_TEXT, (char *)(uintptr_t)ev->data, ev->len);
 		break;
 	case WS_EVENT_PING:
 		on_ping(c, ev);
@@ -138,7 +138,7 @@ void ws_conn_start(struct conn *c, const struct ws_limits *limits, const struct 
 	if (deflate->client_takeover)
 		inflater = ws_inflater_new(deflate->client_bits, true);
 	else if (deflate->client_bits)
-		inflater = worker_inflater(c->worker);
+		inflater = worker_inflater(worker_here);
 	conn_set_state(c, CONN_OPEN);
 	ws_stream_init(&c->stream, limits, inflater);
 	c->deflate_bits = deflate->server_bits;

@@ -32,8 +32,8 @@ size_t ws_conn_input(struct conn *c, unsigned char *p, size_t len, bool *more);
 /* Nothing came for a while: asks whether anybody is there. */
 void ws_conn_ping(struct conn *c);
 
-/* Says the last words, a close frame where there is one for REASON. */
-void ws_conn_farewell(struct conn *c, enum close_reason reason);
+/* Says the last words, a close frame with WHY where there is one for REASON. */
+void ws_conn_farewell(struct conn *c, enum close_reason reason, const char *why);
 
 /* Sends one message, unfragmented, to this connection alone. */
 void ws_conn_send(struct conn *c, bool text, const void *data, size_t len);

@@ -69,7 +69,7 @@ static void on_request(struct conn *c, const struct http_request *r, struct conn
 
 static void on_open(struct conn *c)
 {
-	assert_ptr_equal(conn_owner(c), &up);
+	assert_ptr_equal(conn_of_owner(conn_owner(c)), c);
 	up.conn = c;
 	up.opened++;
 	if (up.greeting)
@@ -92,7 +92,7 @@ static void on_message(struct conn *c, bool text, char *data, size_t len)
 
 static void on_closed(struct conn *c, enum close_reason r)
 {
-	assert_ptr_equal(conn_owner(c), &up);
+	assert_string_equal(conn_address(c), "127.0.0.1");
 	up.closed++;
 	up.reason = (int)r;
 	up.conn = NULL;
@@ -127,7 +127,7 @@ static int build(void **state)
 	up.reason = -1;
 	for (size_t i = 0; i < 4; i++)
 		clients[i].fd = -1;
-	up.answer = (struct conn_answer){ .status = 101, .owner = &up, .limits = &limits };
+	up.answer = (struct conn_answer){ .status = 101, .limits = &limits };
 	worker = worker_new(&w);
 	event_del(worker->ev_tick); /* ticks come by hand only, however slow the machine is */
 	stats_use(worker_stats(worker));
@@ -347,11 +347,12 @@ static void test_byte_by_byte(void **state)
 static void test_answers_over_http(void **state)
 {
 	static const char body[] = "body";
+	static char long_name[4000];
 	struct client *c = join_at(0);
 	char *text;
 
 	(void)state;
-	up.answer = (struct conn_answer){ .status = 404, .why = "there is no such room", .owner = &up };
+	up.answer = (struct conn_answer){ .status = 404, .why = "there is no such room" };
 	put(c, REQUEST, sizeof(REQUEST) - 1);
 	until(at_end(c));
 	text = (char *)c->in;
@@ -359,9 +360,8 @@ static void test_answers_over_http(void **state)
 	assert_non_null(strstr(text, "\r\nContent-Length: 22\r\n"));
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\nthere is no such room\n");
 	leave(c);
-	assert_int_equal(up.closed, 1); /* the owner is let go of, although it never opened */
+	assert_int_equal(up.closed, 0);
 	assert_int_equal(up.opened, 0);
-	assert_int_equal(up.reason, CLOSE_http_done);
 
 	up.answer = (struct conn_answer){ .status = 200, .type = "text/x", .body = body, .body_len = 4 };
 	c = join_at(0);
@@ -371,7 +371,18 @@ static void test_answers_over_http(void **state)
 	assert_non_null(strstr((char *)c->in, "\r\nContent-Length: 4\r\n"));
 	assert_memory_equal(c->in + c->len - 4, "\r\n\r\n", 4);
 	leave(c);
-	assert_int_equal(up.closed, 1); /* there was no owner */
+	assert_int_equal(up.closed, 0);
+
+	/* a 101 that cannot be said: the owner is let go of, although it never opened */
+	up.answer = (struct conn_answer){ .status = 101, .limits = &limits, .subprotocol = long_name, .subprotocol_len = 4000 };
+	c = join_at(0);
+	put(c, REQUEST, sizeof(REQUEST) - 1);
+	until(at_end(c));
+	assert_int_equal(strncmp((char *)c->in, "HTTP/1.1 400 ", 13), 0);
+	leave(c);
+	assert_int_equal(up.closed, 1);
+	assert_int_equal(up.opened, 0);
+	assert_int_equal(up.reason, CLOSE_http_done);
 }
 
 static void test_broken_requests_do_not_go_upstairs(void **state)
@@ -535,7 +546,7 @@ static void test_handshake_timeout(void **state)
 	put(c, "GET /", 5);
 	until(worker->heads.count == 1);
 	calm();
-	worker->tick = first_of(&worker->heads)->entered;
+	worker->tick = first_of(&worker->heads)->since;
 	pass(10); /* 10 s, but the tick that was under way does not count */
 	assert_int_equal(worker->heads.count, 1);
 	pass(1);
@@ -554,7 +565,7 @@ static void test_handshake_without_a_byte(void **state)
 	(void)state;
 	until(worker->handshaking.count == 1);
 	assert_null(first_of(&worker->handshaking)->bev);
-	worker->tick = first_of(&worker->handshaking)->entered;
+	worker->tick = first_of(&worker->handshaking)->since;
 	pass(10);
 	assert_int_equal(worker->handshaking.count, 1);
 	pass(1);
@@ -571,7 +582,7 @@ static void test_close_timeout(void **state)
 	(void)state;
 	conn_close(up.conn, CLOSE_bye, NULL);
 	until(worker->draining.count == 1);
-	worker->tick = first_of(&worker->draining)->entered;
+	worker->tick = first_of(&worker->draining)->since;
 	pass(5);
 	assert_int_equal(worker->draining.count, 1);
 	pass(1);
@@ -586,24 +597,24 @@ static void test_silence(void **state)
 	struct client *c = join();
 
 	(void)state;
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(30);
 	calm();
 	receive(c);
 	assert_int_equal(c->len, 0);
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31);
 	expect(c, "\x89\x00", 2);
 	put_frame(c, 0x8a, "", 0);
 	until(up.conn->pinged == 0);
 	assert_true(conn_is_open(up.conn));
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31);
 	expect(c, "\x89\x00", 2);
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31 + 20);
 	assert_true(conn_is_open(up.conn)); /* and no second ping */
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31 + 21);
 	assert_false(conn_is_open(up.conn));
 	expect_text(c, "\x88\x16\x0f\xa0" "no pong came in time");

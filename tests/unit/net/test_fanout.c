@@ -67,7 +67,6 @@ static void open_client_with(struct client *c, int buffer, const struct ws_defla
 	}
 	c->fd = fd[1];
 	c->conn = calloc(1, sizeof(*c->conn));
-	c->conn->worker = worker;
 	c->conn->fd = fd[0];
 	c->conn->bev = bev_pool_take(&worker->bevs, worker_base(worker));
 	bufferevent_setfd(c->conn->bev, fd[0]);
