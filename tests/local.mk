@@ -2,7 +2,8 @@
 #
 # A unit test is tests/unit/FOLDER/test_FILE.c and two lines here: its name in
 # unit_tests, and the LDADD with which its folder's tests link.
-# make check-long runs all of it several times, and the unit tests under valgrind.
+# make check-long runs all of it several times, the unit tests under valgrind, and all
+# of the conformance suite, which alone is make conform.
 
 # ---- unit: cmocka; a floor's library whole, and only the floors below it ----
 
@@ -100,8 +101,21 @@ EXTRA_DIST += \
 	tests/browser/package.json \
 	tests/browser/run \
 	tests/browser/screenshot.mjs \
+	tests/conform/cases_close.py \
+	tests/conform/cases_deflate.py \
+	tests/conform/cases_deflated.py \
+	tests/conform/cases_fragments.py \
+	tests/conform/cases_frames.py \
+	tests/conform/cases_limits.py \
+	tests/conform/cases_offers.py \
+	tests/conform/cases_strict.py \
+	tests/conform/cases_utf8.py \
+	tests/conform/client.py \
+	tests/conform/conform.py \
+	tests/conform/deflate.py \
 	tests/conform/handshake.py \
 	tests/conform/handshake_cases.py \
+	tests/conform/registry.py \
 	tests/conform/run \
 	tests/daemon/conftest.py \
 	tests/daemon/natterd.py \
@@ -130,7 +144,10 @@ check-valgrind: $(unit_tests)
 			{ cat valgrind.log; exit 1; }; \
 	done; rm -f valgrind.log
 
-check-long: check check-valgrind
+conform: natterd$(EXEEXT)
+	@$(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/conform/run --full
+
+check-long: check check-valgrind conform
 	@for round in 1 2 3; do $(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; done
 
 # ---- how much of src/ the tests run ----
@@ -160,4 +177,4 @@ demo: natterd
 screenshot: natterd
 	NATTERD='$(abs_builddir)/natterd' node $(srcdir)/tests/browser/screenshot.mjs
 
-.PHONY: bench check-long check-valgrind coverage demo print-unit-tests screenshot
+.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshot

@@ -16,7 +16,9 @@ enum dialect { DIALECT_PLAIN = 1, DIALECT_V1 = 2, DIALECT_ALL = 3 };
 
 /* One sink's place in one audience: room for the implementer, kept by the membership. */
 struct seat {
-	void *place[4];
+	void *place[2];
+	uint32_t number;
+	bool taken; /* the membership's: whether it was added */
 };
 
 struct audience;

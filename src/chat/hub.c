@@ -16,7 +16,7 @@ struct hub {
 	struct room_opts room_opts;
 	struct strmap *rooms;    /* struct room: those that are at home here */
 	struct strmap *branches; /* struct branch: those with members here */
-	uint64_t last_id;
+	uint32_t last_serial;
 	bool hushed;
 	struct letter_batch out[]; /* one a worker */
 };
@@ -29,7 +29,8 @@ struct branch {
 	size_t members;  /* with those whose answer is on its way */
 };
 
-uint64_t hub_next_id(struct hub *h) { return ((uint64_t)(h->opts.self + 1) << 48) | ++h->last_id; }
+uint32_t hub_next_serial(struct hub *h) { return ++h->last_serial; }
+uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->opts.self + 1) << 32) | serial; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
 
@@ -231,33 +232,27 @@ static void branch_release(struct hub *h, struct branch *b)
 	free(b);
 }
 
-static void membership_end(struct hub *h, struct membership *m)
-{
-	branch_release(h, m->branch);
-	free(m);
-}
-
 /* The home's answer to a join; whether the session is still there is for us to say. */
 static void open_answer(struct letter *letter, void *reader)
 {
 	struct join_letter *l = (struct join_letter *)letter;
 	struct membership *m = l->member;
-	struct branch *b = m->branch;
+	struct branch *b = l->branch;
 	struct hub *h = reader;
-	bool in = l->joined;
+	bool in = l->joined && m;
 
-	if (m->session && in && b->audience->ops->add(b->audience, &m->seat, session_sink(m->session)) < 0) {
+	if (l->joined && m == NULL) {
+		post_home(h, b, open_leave, l->parting, 0);
+	} else if (in && b->audience->ops->add(b->audience, &m->seat, &session_of(m)->sink) < 0) {
 		post_home(h, b, open_leave, NULL, 0);
 		in = false;
-	} else if (in && m->session == NULL) {
-		post_home(h, b, open_leave, m->parting, 0);
 	}
-	if (m->session == NULL) {
-		payload_unref(m->parting);
-		membership_end(h, m);
-	} else {
-		m->joined = in;
-		session_joined(m->session, m, in, l->past, l->n_past);
+	if (!in)
+		branch_release(h, b);
+	if (m) {
+		m->seat.taken = in;
+		m->branch = in ? b : NULL;
+		session_joined(session_of(m), m, l->past, l->n_past);
 	}
 	join_letter_free(l);
 }
@@ -292,14 +287,14 @@ int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t
 
 	if (b == NULL) {
 		free(l);
-		free(m);
 		return -1;
 	}
 	b->members++;
-	m->branch = b;
+	*m = (struct membership){ .seat.place = { l }, .branch = b };
 	l->letter.open = open_join;
 	l->worker = h->opts.self;
 	l->room = payload_ref(room);
+	l->branch = b;
 	l->member = m;
 	l->arrival = h->hushed ? NULL : payload_ref(arrival);
 	l->history = history;
@@ -309,18 +304,22 @@ int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t
 
 void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
 {
-	if (!m->joined) {
+	struct join_letter *asked = m->seat.taken ? NULL : m->seat.place[0];
+	struct branch *b = m->branch;
+
+	if (b == NULL)
+		return;
+	m->branch = NULL;
+	if (asked) {
 		/* The answer will find nobody, and leave for us. */
-		m->session = NULL;
-		m->parting = payload_ref(parting);
+		asked->member = NULL;
+		asked->parting = payload_ref(parting);
 		return;
 	}
-	m->branch->audience->ops->remove(m->branch->audience, &m->seat);
-	post_home(h, m->branch, open_leave, parting, 0);
-	membership_end(h, m);
+	b->audience->ops->remove(b->audience, &m->seat);
+	post_home(h, b, open_leave, parting, 0);
+	branch_release(h, b);
 }
-
-void hub_drop(struct hub *h, struct membership *m) { membership_end(h, m); }
 
 void hub_say(struct hub *h, const struct membership *m, struct payload *body, uint64_t sender)
 {

@@ -46,14 +46,14 @@ struct hub_opts {
 struct session;
 struct branch;
 
-/* A session's being in a room. */
+/*
+ * A session's place in a room; lives in the session, zeroed at first. The
+ * answer to a join does not find it by its address but by the letter, which
+ * is told when the session goes.
+ */
 struct membership {
-	struct seat seat;
-	struct session *session;  /* NULL: it went while the answer was on its way */
-	struct branch *branch;
-	struct membership *next;  /* of the session */
-	struct payload *parting;  /* what to say when it went before the answer came */
-	bool joined;
+	struct seat seat;      /* until it is taken, place[0] is the letter that asks for it */
+	struct branch *branch; /* NULL: in no room */
 };
 
 struct hub *hub_new(const struct hub_opts *opts);
@@ -70,23 +70,21 @@ void hub_tick(struct hub *h);
 /* From now on nobody's coming and going is announced: all are leaving. */
 void hub_hush(struct hub *h);
 
-/* The next number that no other session of the server has; never 0. */
-uint64_t hub_next_id(struct hub *h);
+/* A number for a session; with it, the number that no other session of the server has, never 0. */
+uint32_t hub_next_serial(struct hub *h);
+uint64_t hub_id(const struct hub *h, uint32_t serial);
 struct shared_map *hub_names(struct hub *h);
 
 /*
- * Asks for a place in ROOM (ref'd) for M's session, with the last HISTORY
- * messages. ARRIVAL: the line for all when it is there (ref'd; NULL: none). Answered, on this thread and later, by
- * session_joined(); until then hub_leave() may be called as well. Takes M;
- * -1: no memory, M is freed.
+ * Asks for a place in ROOM (ref'd) for M, with the last HISTORY messages.
+ * ARRIVAL: the line for all when it is there (ref'd; NULL: none). Answered, on
+ * this thread and later, by session_joined(); until then hub_leave() may be
+ * called as well. -1: no memory.
  */
 int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t history, struct payload *arrival);
 
-/* Ends M, which is freed now or when its answer comes. PARTING (ref'd) is told to all others; NULL: nothing. */
+/* Ends M, whether its answer has come or not. PARTING (ref'd) is told to all others; NULL: nothing. */
 void hub_leave(struct hub *h, struct membership *m, struct payload *parting);
-
-/* Frees M, whose join was refused. */
-void hub_drop(struct hub *h, struct membership *m);
 
 /* A chat message, to be stored and given its place. BODY is ref'd. */
 void hub_say(struct hub *h, const struct membership *m, struct payload *body, uint64_t sender);

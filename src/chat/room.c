@@ -53,6 +53,7 @@ void join_letter_free(struct join_letter *l)
 	free(l->past);
 	payload_unref(l->room);
 	payload_unref(l->arrival);
+	payload_unref(l->parting);
 	free(l);
 }
 

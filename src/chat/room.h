@@ -18,7 +18,9 @@ struct join_letter {
 	struct join_letter *next;   /* waiting for the journal */
 	unsigned worker;            /* of the branch */
 	struct payload *room;
-	struct membership *member;  /* the branch's; the home does not look into it */
+	struct branch *branch;      /* this and the next two are the asking hub's; the home does not look at them */
+	struct membership *member;  /* NULL: it went while the answer was on its way */
+	struct payload *parting;    /* and this was to be said */
 	struct payload *arrival;    /* the line for all, or NULL */
 	uint32_t history, tries;
 	unsigned asked;             /* other workers, for the place of an empty room of theirs */

@@ -5,8 +5,7 @@
  * speaks to the client through its sink. This is the plain dialect: the client
  * is in one room, everything it sends goes there, no type is a command.
  *
- * Belongs to its worker. Whoever holds the connection frees it; until then the
- * sink must stay valid.
+ * Belongs to its worker, and to whoever holds the connection.
  */
 #ifndef NATTER_CHAT_SESSION_H
 #define NATTER_CHAT_SESSION_H
@@ -35,14 +34,28 @@ struct session_policy {
 	size_t n_reserved_types;
 };
 
-struct session;
+/* Who somebody is who has a name. */
+struct person {
+	struct payload *name, *key; /* as it is shown, as it is unique */
+};
 
-/* ADDRESS (copied) is what others may be told. NULL: no memory. */
-struct session *session_new(struct hub *hub, const struct session_policy *policy, struct sink *sink,
-			    const char *address);
+/* Lives where the connection lives; only session.c looks into it. What every client pays: see HACKING.md. */
+struct session {
+	struct sink sink; /* first: what holds the sink holds the session */
+	struct hub *hub;
+	const struct session_policy *policy;
+	struct person *person; /* NULL: a guest */
+	struct membership room;
+	struct bucket bucket;
+	uint32_t serial;
+	uint32_t pressing_since; /* ms, the low half: since when it sends faster than it may, without a break; 0: it does not */
+};
 
-/* Leaves its rooms, lets its name go. NULL is fine. */
-void session_free(struct session *s);
+/* Makes a session in zeroed memory; the sink's ops are OPS. */
+void session_init(struct session *s, struct hub *hub, const struct session_policy *policy, const struct sink_ops *ops);
+
+/* Leaves its room, lets its name go. One that was never made, but is zeroed, is fine. */
+void session_clear(struct session *s);
 
 /* Asks for a name; the client is told when it cannot have it. */
 void session_ask_name(struct session *s, const char *name, size_t len);
@@ -53,9 +66,10 @@ void session_enter(struct session *s, struct payload *room, uint32_t history);
 /* A text message from the client. */
 void session_text(struct session *s, const char *text, size_t len);
 
-struct sink *session_sink(const struct session *s);
+/* The session that a membership lies in. */
+struct session *session_of(struct membership *m);
 
-/* The hub's answer to a join, with N whole texts of the past. Takes M when it was refused. */
-void session_joined(struct session *s, struct membership *m, bool joined, struct payload *const *past, size_t n);
+/* The hub's answer to a join, with N whole texts of the past; m->branch is NULL when it was refused. */
+void session_joined(struct session *s, struct membership *m, struct payload *const *past, size_t n);
 
 #endif

@@ -202,8 +202,10 @@ static void open_all(struct crew *c)
 
 	do {
 		opened = 0;
-		for (unsigned i = 0; i < c->n; i++)
+		for (unsigned i = 0; i < c->n; i++) {
+			worker_enter(c->workers[i]);
 			opened += mailbox_open(c->mailboxes[i], SIZE_MAX) + front_send(c->hands[i].front);
+		}
 	} while (opened);
 }
 

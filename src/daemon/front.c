@@ -17,6 +17,7 @@
 #include "net/ws_conn.h"
 #include "wire/ws_upgrade.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,33 +25,39 @@
 /* A path that is longer names no page and no room. */
 #define PATH_MAX_BYTES 8000 /* of a request line, RFC 9112 section 3 */
 
+/* What a request for a chat asks for; from the request until it opens, which is one go. */
+struct arrival {
+	struct payload *room;   /* NULL: none is on its way */
+	uint32_t history;
+	int name_len;           /* not above 0: none was asked for */
+	char name[4 * NAME_MAX_BYTES];
+};
+
 struct front {
 	struct front_opts opts;
 	struct worker *worker;
 	struct hub *hub;
+	struct arrival arrival;
 };
 
-/* ---- a sink is a connection ---- */
+/* ---- a sink is a session's is a connection's ---- */
 
-struct client {
-	struct sink sink; /* first: the session's way back */
-	struct conn *conn;
-	const struct endpoint *endpoint;
-	struct session *session; /* NULL: not a chat endpoint */
-	struct payload *room;    /* until it is entered */
-	uint32_t history;
-	int name_len;            /* -1: none was asked for */
-	char *name;              /* until it is asked for */
-};
+/* What a connection owns: see conn_owner(). Of other endpoints than chat only the policy is set, for its endpoint. */
+static struct session *session_of_conn(struct conn *c) { return conn_owner(c); }
+static struct conn *conn_of(struct sink *s) { return conn_of_owner(s); }
 
-static struct client *client_of(struct sink *s) { return (struct client *)s; }
+static const struct endpoint *endpoint_of(const struct session *s)
+{
+	return (const struct endpoint *)((const char *)s->policy - offsetof(struct endpoint, policy));
+}
 
-static void sink_send(struct sink *s, const char *text, size_t len) { ws_conn_send(client_of(s)->conn, true, text, len); }
-static void sink_close(struct sink *s, enum close_reason reason) { conn_close(client_of(s)->conn, reason, NULL); }
-static void sink_pause(struct sink *s, uint32_t ms) { conn_pause(client_of(s)->conn, ms); }
-static void sink_hold(struct sink *s, bool held) { conn_hold(client_of(s)->conn, held); }
+static void sink_send(struct sink *s, const char *text, size_t len) { ws_conn_send(conn_of(s), true, text, len); }
+static void sink_close(struct sink *s, enum close_reason reason) { conn_close(conn_of(s), reason, NULL); }
+static void sink_pause(struct sink *s, uint32_t ms) { conn_pause(conn_of(s), ms); }
+static void sink_hold(struct sink *s, bool held) { conn_hold(conn_of(s), held); }
+static const char *sink_address(struct sink *s) { return conn_address(conn_of(s)); }
 
-static const struct sink_ops sink_ops = { sink_send, sink_close, sink_pause, sink_hold };
+static const struct sink_ops sink_ops = { sink_send, sink_close, sink_pause, sink_hold, sink_address };
 
 /* ---- an audience is a fan-out ---- */
 
@@ -59,13 +66,14 @@ struct crowd {
 	struct fanout *fanout;
 };
 
-_Static_assert(sizeof(struct fanout_seat) <= sizeof(struct seat), "a fanout_seat lives in a seat");
+_Static_assert(offsetof(struct fanout_seat, index) + sizeof(uint32_t) <= offsetof(struct seat, taken),
+	       "a fanout_seat lives in a seat");
 
 static struct fanout *fanout_of(struct audience *a) { return ((struct crowd *)a)->fanout; }
 
 static int crowd_add(struct audience *a, struct seat *seat, struct sink *sink)
 {
-	return fanout_add(fanout_of(a), (struct fanout_seat *)seat, client_of(sink)->conn);
+	return fanout_add(fanout_of(a), (struct fanout_seat *)seat, conn_of(sink));
 }
 
 static void crowd_remove(struct audience *a, struct seat *seat)
@@ -166,80 +174,48 @@ static void choose_subprotocol(const struct http_request *r, const struct endpoi
 	}
 }
 
-static void client_free(struct client *c)
+/* The request's arrival is over, one way or the other. */
+static void forget_arrival(struct arrival *a)
 {
-	if (c == NULL)
-		return;
-	session_free(c->session);
-	payload_unref(c->room);
-	free(c->name);
-	free(c);
+	payload_unref(a->room);
+	a->room = NULL;
 }
 
 /* What the query asks for: ?name=ann&history=20. */
-static void read_query(struct client *c, const struct http_request *r)
+static void read_query(struct arrival *to, const struct http_request *r)
 {
 	const char *query = text_of(r, r->head->query);
-	char value[4 * NAME_MAX_BYTES];
-	int n = http_query_get(query, r->head->query.len, "history", value, sizeof(value));
-	long history = n > 0 ? strtol(value, NULL, 10) : 0;
+	char number[32];
+	int n = http_query_get(query, r->head->query.len, "history", number, sizeof(number));
+	long history = n > 0 ? strtol(number, NULL, 10) : 0;
 
-	c->history = history < 0 ? 0 : history > 1000000 ? 1000000 : (uint32_t)history;
-	n = http_query_get(query, r->head->query.len, "name", value, sizeof(value));
-	c->name_len = -1;
-	if (n == -2) { /* whatever it is, it is no name: a control character says so */
-		n = 1;
-		strcpy(value, "\x7f");
+	to->history = history < 0 ? 0 : history > 1000000 ? 1000000 : (uint32_t)history;
+	to->name_len = http_query_get(query, r->head->query.len, "name", to->name, sizeof(to->name));
+	if (to->name_len == -2) { /* whatever it is, it is no name: a control character says so */
+		to->name_len = 1;
+		strcpy(to->name, "\x7f");
 	}
-	if (n > 0 && (c->name = strdup(value)) != NULL)
-		c->name_len = n;
-}
-
-static struct client *client_new(struct front *f, struct conn *conn, const struct endpoint *ep,
-				 const struct http_request *r)
-{
-	struct client *c = calloc(1, sizeof(*c));
-
-	if (c == NULL)
-		return NULL;
-	c->sink.ops = &sink_ops;
-	c->conn = conn;
-	c->endpoint = ep;
-	if (ep->config->handler != CONFIG_HANDLER_CHAT)
-		return c;
-	c->session = session_new(f->hub, &ep->policy, &c->sink, r->address);
-	if (c->session == NULL) {
-		free(c);
-		return NULL;
-	}
-	read_query(c, r);
-	return c;
 }
 
 static void answer_websocket(struct front *f, struct conn *conn, const struct http_request *r, const char *path,
 			     struct conn_answer *a)
 {
 	const struct endpoint *ep = endpoint_find(f->opts.endpoints, r->listener, path);
-	struct payload *room = NULL;
-	struct client *c;
+	struct session *s = session_of_conn(conn);
 
 	if (ep == NULL) {
 		refuse(a, 404, "there is no WebSocket here");
 		return;
 	}
 	if (ep->config->handler == CONFIG_HANDLER_CHAT) {
-		room = endpoint_room(f->opts.endpoints, ep, path, &a->status, &a->why);
-		if (room == NULL)
+		f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, &a->status, &a->why);
+		if (f->arrival.room == NULL)
 			return;
+		read_query(&f->arrival, r);
+		session_init(s, f->hub, &ep->policy, &sink_ops);
 	}
-	c = client_new(f, conn, ep, r);
-	if (c == NULL) {
-		payload_unref(room);
-		refuse(a, 503, "the server is out of memory; try again later");
-		return;
-	}
-	c->room = room;
-	*a = (struct conn_answer){ .status = 101, .owner = c, .limits = &ep->limits, .deflate = ep->config->deflate,
+	s->policy = &ep->policy;
+	*a = (struct conn_answer){ .status = 101, .limits = &ep->limits, .deflate = ep->config->deflate,
 				   .deflate_takeover = ep->config->deflate_takeover };
 	choose_subprotocol(r, ep, a);
 }
@@ -249,6 +225,7 @@ static void on_request(struct conn *conn, const struct http_request *r, struct c
 	struct front *f = worker_upstairs(conn_worker(conn));
 	char path[PATH_MAX_BYTES] = "/";
 
+	forget_arrival(&f->arrival); /* of one that was not opened */
 	if (r->full)
 		refuse(a, 503, "the server has as many connections as it may have; try again later");
 	else if (r->head->path.len >= sizeof(path))
@@ -264,69 +241,67 @@ static void on_request(struct conn *conn, const struct http_request *r, struct c
 
 static void on_open(struct conn *conn)
 {
-	struct client *c = conn_owner(conn);
+	struct arrival *a = &((struct front *)worker_upstairs(conn_worker(conn)))->arrival;
+	struct session *s = session_of_conn(conn);
 
-	if (c->session == NULL)
+	if (a->room == NULL)
 		return;
-	if (c->name_len >= 0)
-		session_ask_name(c->session, c->name, (size_t)c->name_len);
-	session_enter(c->session, c->room, c->history);
-	free(c->name);
-	payload_unref(c->room);
-	c->name = NULL;
-	c->room = NULL;
+	if (a->name_len > 0)
+		session_ask_name(s, a->name, (size_t)a->name_len);
+	session_enter(s, a->room, a->history);
+	forget_arrival(a);
 }
 
-static void take_chat(struct front *f, struct client *c, bool text, char *data, size_t len)
+static void take_chat(struct front *f, struct conn *c, bool text, char *data, size_t len)
 {
 	(void)f;
 	if (text)
-		session_text(c->session, data, len);
+		session_text(session_of_conn(c), data, len);
 	else
-		conn_close(c->conn, CLOSE_unsupported_data, NULL);
+		conn_close(c, CLOSE_unsupported_data, NULL);
 }
 
-static void take_echo(struct front *f, struct client *c, bool text, char *data, size_t len)
+static void take_echo(struct front *f, struct conn *c, bool text, char *data, size_t len)
 {
 	(void)f;
-	ws_conn_send(c->conn, text, data, len);
+	ws_conn_send(c, text, data, len);
 }
 
-static void take_command(struct front *f, struct client *c, bool text, char *data, size_t len)
+static void take_command(struct front *f, struct conn *c, bool text, char *data, size_t len)
 {
 	struct payload *answer = NULL;
 	bool bye = false;
 
 	if (!text) {
-		conn_close(c->conn, CLOSE_unsupported_data, NULL);
+		conn_close(c, CLOSE_unsupported_data, NULL);
 		return;
 	}
 	answer = commander_answer(data, len, (clock_ms() - f->opts.started) / 1000, clock_wall_ms(), &bye);
 	if (answer)
-		ws_conn_send(c->conn, true, answer->data, answer->len);
+		ws_conn_send(c, true, answer->data, answer->len);
 	payload_unref(answer);
 	if (answer == NULL)
-		conn_close(c->conn, CLOSE_no_memory, NULL);
+		conn_close(c, CLOSE_no_memory, NULL);
 	else if (bye)
-		conn_close(c->conn, CLOSE_bye, NULL);
+		conn_close(c, CLOSE_bye, NULL);
 }
 
-static void on_message(struct conn *conn, bool text, char *data, size_t len)
+static void on_message(struct conn *c, bool text, char *data, size_t len)
 {
-	static void (*const take[])(struct front *, struct client *, bool, char *, size_t) = {
+	static void (*const take[])(struct front *, struct conn *, bool, char *, size_t) = {
 		[CONFIG_HANDLER_CHAT] = take_chat,
 		[CONFIG_HANDLER_ECHO] = take_echo,
 		[CONFIG_HANDLER_COMMANDS] = take_command,
 	};
-	struct client *c = conn_owner(conn);
+	const struct endpoint *ep = endpoint_of(session_of_conn(c));
 
-	take[c->endpoint->config->handler](worker_upstairs(conn_worker(conn)), c, text, data, len);
+	take[ep->config->handler](worker_upstairs(conn_worker(c)), c, text, data, len);
 }
 
 static void on_closed(struct conn *conn, enum close_reason reason)
 {
 	(void)reason;
-	client_free(conn_owner(conn));
+	session_clear(session_of_conn(conn));
 }
 
 static void on_tick(struct worker *w)
@@ -353,6 +328,7 @@ static struct worker *make_worker(struct front *f)
 	struct worker_opts o = {
 		.ops = &worker_ops,
 		.upstairs = f,
+		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,
 		.max_head = (size_t)c->max_head,
@@ -415,8 +391,10 @@ void front_free(struct front *f)
 {
 	if (f == NULL)
 		return;
+	worker_enter(f->worker);
 	hub_free(f->hub);
 	worker_free(f->worker);
+	forget_arrival(&f->arrival);
 	free(f);
 }
 

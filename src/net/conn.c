@@ -4,14 +4,19 @@
 #include "net/fanout.h"
 #include "net/handshake.h"
 #include "net/worker.h"
+#include "net/ws_conn.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "wire/ws_frame.h"
+
 #include <event2/buffer.h>
+#include <event2/bufferevent_struct.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -31,8 +36,15 @@
 /* A backlog that does not shrink for so many ticks is a reader that is stuck. */
 #define STUCK_TICKS 60
 
-static struct evbuffer *input_of(struct conn *c) { return bufferevent_get_input(c->bev); }
-static struct evbuffer *output_of(struct conn *c) { return bufferevent_get_output(c->bev); }
+/* More than this of unread input that is in pieces is never joined at once. */
+#define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
+
+/* So many may have sent a part of a request head; for one more the oldest goes. */
+#define HEADS_MAX 1024
+
+/* How much waits to be read by us, and by the peer. */
+static size_t input_len(const struct conn *c) { return c->bev ? evbuffer_get_length(bufferevent_get_input(c->bev)) : 0; }
+static size_t output_len(const struct conn *c) { return c->bev ? evbuffer_get_length(bufferevent_get_output(c->bev)) : 0; }
 
 /* ---- states ---- */
 
@@ -40,16 +52,16 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return &c->worker->handshaking;
+		return c->handshake ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
-		return c->paused ? &c->worker->paused : &c->worker->open;
+		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
-		return &c->worker->draining;
+		return &worker_here->draining;
 	case CONN_CLOSING:
 	case CONN_DEAD:
 		break;
 	}
-	return &c->worker->closing;
+	return &worker_here->closing;
 }
 
 void conn_set_state(struct conn *c, enum conn_state state)
@@ -58,14 +70,12 @@ void conn_set_state(struct conn *c, enum conn_state state)
 	if (c->state == CONN_OPEN)
 		stats_add(STAT_sessions, -1);
 	c->state = state;
-	c->entered = c->worker->tick;
-	if (state == CONN_OPEN) {
-		c->heard = c->worker->tick;
+	c->since = worker_here->tick;
+	if (state == CONN_OPEN)
 		stats_add(STAT_sessions, 1);
-	}
 	list_append(list_of(c), &c->node);
 	if (state == CONN_CLOSING || state == CONN_DEAD)
-		worker_reap_soon(c->worker);
+		worker_reap_soon(worker_here);
 }
 
 static void set_paused(struct conn *c, bool paused)
@@ -76,21 +86,70 @@ static void set_paused(struct conn *c, bool paused)
 }
 
 bool conn_is_open(const struct conn *c) { return c->state == CONN_OPEN; }
-void *conn_owner(const struct conn *c) { return c->owner; }
-struct worker *conn_worker(const struct conn *c) { return c->worker; }
+void *conn_owner(const struct conn *c) { return (void *)(uintptr_t)(c + 1); }
+struct conn *conn_of_owner(const void *owner) { return (struct conn *)(uintptr_t)owner - 1; }
+const char *conn_address(const struct conn *c) { return (const char *)(c + 1) + worker_here->opts.owner_size; }
+
+/* ---- parking ---- */
+
+static void on_read(struct bufferevent *bev, void *arg);
+static void on_drained(struct bufferevent *bev, void *arg);
+static void on_event(struct bufferevent *bev, short what, void *arg);
+
+/* Has the socket watched by a bufferevent from now on. False: no memory. */
+static bool attach(struct conn *c)
+{
+	struct bufferevent *bev = bev_pool_take(&worker_here->bevs, worker_here->base);
+
+	if (bev == NULL)
+		return false;
+	bufferevent_setcb(bev, on_read, on_drained, on_event, c);
+	if (!c->paused)
+		bufferevent_enable(bev, EV_READ);
+	bufferevent_setfd(bev, c->fd);
+	event_del(&c->readable); /* in this order epoll need not be told */
+	c->bev = bev;
+	return true;
+}
+
+/* Lets go of the bufferevent if nothing is in it, nor about to be. */
+static void park(struct conn *c)
+{
+	struct bufferevent *bev = c->bev;
+
+	if (bev == NULL || c->state != CONN_OPEN || c->paused || c->held || c->throttled || input_len(c) || output_len(c))
+		return;
+	if (event_add(&c->readable, NULL) < 0)
+		return;
+	c->bev = NULL;
+	bev_pool_give(&worker_here->bevs, bev);
+}
+
+/* Whether to hear of it when there is something to read. */
+static void watch(struct conn *c, bool watched)
+{
+	if (c->bev && watched)
+		bufferevent_enable(c->bev, EV_READ);
+	else if (c->bev)
+		bufferevent_disable(c->bev, EV_READ);
+	else if (watched)
+		event_add(&c->readable, NULL);
+	else
+		event_del(&c->readable);
+}
 
 /* ---- writing ---- */
 
 /* Leaves to the bufferevent what the system did not take. 0, or -1: too much waits already, or no memory. */
 static int queue(struct conn *c, const char *data, size_t len)
 {
-	struct evbuffer *out = output_of(c);
-	size_t waiting = evbuffer_get_length(out);
+	size_t waiting = output_len(c);
 
-	if (waiting + len > c->worker->opts.send_queue || evbuffer_add(out, data, len) < 0)
+	if (waiting + len > worker_here->opts.send_queue || (c->bev == NULL && !attach(c)) ||
+	    evbuffer_add(bufferevent_get_output(c->bev), data, len) < 0)
 		return -1;
 	if (waiting == 0) {
-		c->moved = c->worker->tick;
+		c->stuck = 0;
 		c->backlog = 0;
 		bufferevent_enable(c->bev, EV_WRITE);
 	}
@@ -100,7 +159,7 @@ static int queue(struct conn *c, const char *data, size_t len)
 /* Sends or queues. CLOSE_COUNT: well; else why the connection has to end. */
 static enum close_reason push(struct conn *c, const char *data, size_t len)
 {
-	if (evbuffer_get_length(output_of(c)) == 0) {
+	if (output_len(c) == 0) {
 		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 
 		stats_add(STAT_sends, 1);
@@ -120,7 +179,7 @@ static enum close_reason push(struct conn *c, const char *data, size_t len)
 
 static enum close_reason let_go_cork(struct conn *c)
 {
-	struct worker *w = c->worker;
+	struct worker *w = worker_here;
 	size_t len = w->cork_len;
 
 	w->cork_len = 0;
@@ -146,15 +205,15 @@ static bool cork_put(struct worker *w, const void *data, size_t len)
 
 static enum close_reason write_in_order(struct conn *c, const void *data, size_t len)
 {
-	if (c->worker->corked == c) {
+	if (worker_here->corked == c) {
 		enum close_reason end;
 
-		if (cork_put(c->worker, data, len))
+		if (cork_put(worker_here, data, len))
 			return CLOSE_COUNT;
 		end = let_go_cork(c);
 		if (end != CLOSE_COUNT)
 			return end;
-		if (cork_put(c->worker, data, len))
+		if (cork_put(worker_here, data, len))
 			return CLOSE_COUNT;
 	}
 	return push(c, data, len);
@@ -180,7 +239,8 @@ void conn_write(struct conn *c, const void *data, size_t len)
 
 void conn_write_static(struct conn *c, const void *data, size_t len)
 {
-	if (evbuffer_add_reference(output_of(c), data, len, NULL, NULL) < 0)
+	if ((c->bev == NULL && !attach(c)) ||
+	    evbuffer_add_reference(bufferevent_get_output(c->bev), data, len, NULL, NULL) < 0)
 		conn_close(c, CLOSE_no_memory, NULL);
 	else
 		bufferevent_enable(c->bev, EV_WRITE);
@@ -194,15 +254,15 @@ void conn_last_words(struct conn *c, const void *data, size_t len)
 
 void conn_cork(struct conn *c)
 {
-	c->worker->corked = c;
-	c->worker->cork_len = 0;
+	worker_here->corked = c;
+	worker_here->cork_len = 0;
 }
 
 void conn_uncork(struct conn *c)
 {
 	enum close_reason end;
 
-	c->worker->corked = NULL;
+	worker_here->corked = NULL;
 	end = let_go_cork(c);
 	if (end != CLOSE_COUNT)
 		conn_close(c, end, NULL);
@@ -210,31 +270,66 @@ void conn_uncork(struct conn *c)
 
 /* ---- reading ---- */
 
-static bool is_throttled(struct conn *c) { return evbuffer_get_length(output_of(c)) > THROTTLE_ABOVE; }
+/* Whether upstairs may be given what comes. */
+static bool is_ready(const struct conn *c)
+{
+	return c->state == CONN_OPEN && !c->paused && !c->held && !c->throttled;
+}
+
+static void throttle(struct conn *c)
+{
+	c->throttled = output_len(c) > THROTTLE_ABOVE;
+	if (c->throttled)
+		watch(c, false);
+}
+
+/* Reads what lies in the bufferevent's input, as far as it is there whole. */
+static void use_input(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	bool more = false;
+	size_t len;
+
+	while (is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
+		size_t piece = evbuffer_get_contiguous_space(in);
+		unsigned char *p;
+
+		if (more && piece < len && piece < JOIN_MAX)
+			piece = len < JOIN_MAX ? len : JOIN_MAX;
+		p = evbuffer_pullup(in, (ev_ssize_t)piece);
+		if (p == NULL) {
+			conn_close(c, CLOSE_no_memory, NULL);
+			return;
+		}
+		evbuffer_drain(in, ws_conn_input(c, p, piece, &more));
+		if (more && piece == len)
+			return;
+	}
+}
 
 static void read_input(struct conn *c)
 {
-	struct evbuffer *in = input_of(c);
+	struct evbuffer *in = bufferevent_get_input(c->bev);
 
-	if (c->state == CONN_DRAINING || c->state == CONN_CLOSING) {
+	if (c->state > CONN_OPEN) {
 		evbuffer_drain(in, evbuffer_get_length(in));
 		return;
 	}
-	if (c->state == CONN_DEAD || c->protocol == NULL || c->paused)
+	throttle(c);
+	if (c->held && evbuffer_get_length(in) > HELD_MAX)
+		watch(c, false);
+	if (!is_ready(c))
 		return;
-	if (c->held) {
-		if (evbuffer_get_length(in) > HELD_MAX)
-			bufferevent_disable(c->bev, EV_READ);
-		return;
-	}
-	c->throttled = is_throttled(c);
-	if (c->throttled) {
-		bufferevent_disable(c->bev, EV_READ);
-		return;
-	}
 	conn_cork(c);
-	c->protocol->input(c, in);
+	use_input(c);
 	conn_uncork(c);
+}
+
+static void heard(struct conn *c)
+{
+	if (c->state == CONN_OPEN && !c->paused)
+		c->since = worker_here->tick;
+	c->pinged = 0;
 }
 
 static void on_read(struct bufferevent *bev, void *arg)
@@ -242,9 +337,60 @@ static void on_read(struct bufferevent *bev, void *arg)
 	struct conn *c = arg;
 
 	(void)bev;
-	c->heard = c->worker->tick;
-	c->pinged = 0;
+	heard(c);
 	read_input(c);
+}
+
+/* Uses up what came into the inbox while C was parked; the rest waits in a bufferevent. */
+static void use_inbox(struct conn *c, size_t len)
+{
+	unsigned char *inbox = worker_here->inbox;
+	size_t used;
+	bool more;
+
+	conn_cork(c);
+	used = ws_conn_input(c, inbox, len, &more);
+	conn_uncork(c);
+	if (used == len || c->state != CONN_OPEN)
+		return;
+	stats_add(STAT_bytes_in, -(int64_t)(len - used)); /* about to be counted again */
+	if ((c->bev == NULL && !attach(c)) ||
+	    evbuffer_add(bufferevent_get_input(c->bev), inbox + used, len - used) < 0)
+		conn_close(c, CLOSE_no_memory, NULL);
+}
+
+static void peer_ended(struct conn *c, bool well)
+{
+	c->eof = 1;
+	if (c->state != CONN_DRAINING)
+		conn_close(c, well ? CLOSE_peer_gone : CLOSE_io_error, NULL);
+	else if (!well || output_len(c) == 0)
+		conn_set_state(c, CONN_DEAD);
+}
+
+/* A parked socket has bytes, or its end. */
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	ssize_t n;
+
+	(void)what;
+	if (c->state == CONN_OPEN && c->held) {
+		if (!attach(c)) /* which keeps it until it is ready */
+			conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	n = recv(fd, worker_here->inbox, WORKER_INBOX, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	if (n <= 0) {
+		peer_ended(c, n == 0);
+		return;
+	}
+	stats_add(STAT_bytes_in, n);
+	heard(c);
+	if (c->state == CONN_OPEN)
+		use_inbox(c, (size_t)n);
 }
 
 /* Half-closes: our last words are out, the peer's may still come. */
@@ -258,6 +404,14 @@ static void finish_draining(struct conn *c)
 	}
 }
 
+/* Input may lie there unread, of which nobody will tell us: have it read soon. */
+static void look_again(struct conn *c)
+{
+	watch(c, true);
+	if (input_len(c) > 0)
+		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
+}
+
 /* The backlog is gone: write directly again. */
 static void on_drained(struct bufferevent *bev, void *arg)
 {
@@ -269,67 +423,36 @@ static void on_drained(struct bufferevent *bev, void *arg)
 	} else if (c->state == CONN_OPEN && c->throttled) {
 		c->throttled = 0;
 		if (!c->paused)
-			conn_look_again(c);
+			look_again(c);
 	}
 }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
-	struct conn *c = arg;
-
 	(void)bev;
-	c->eof = 1;
-	if (c->state == CONN_DRAINING) {
-		if ((what & BEV_EVENT_ERROR) || evbuffer_get_length(output_of(c)) == 0)
-			conn_set_state(c, CONN_DEAD);
-	} else {
-		conn_close(c, (what & BEV_EVENT_EOF) ? CLOSE_peer_gone : CLOSE_io_error, NULL);
-	}
+	peer_ended(arg, !(what & BEV_EVENT_ERROR));
 }
 
-/* Counts what enters the input. */
-static void on_input_change(struct evbuffer *buf, const struct evbuffer_cb_info *info, void *arg)
+void conn_become(struct conn *c, enum conn_protocol p)
 {
-	(void)buf;
-	(void)arg;
-	if (info->n_added)
-		stats_add(STAT_bytes_in, (int64_t)info->n_added);
-}
-
-/* Counts what waits in the output, and what the bufferevent sends of it. */
-static void on_output_change(struct evbuffer *buf, const struct evbuffer_cb_info *info, void *arg)
-{
-	(void)buf;
-	(void)arg;
-	stats_add(STAT_backlog_bytes, (int64_t)info->n_added - (int64_t)info->n_deleted);
-	stats_add(STAT_bytes_out, (int64_t)info->n_deleted);
-}
-
-void conn_look_again(struct conn *c)
-{
-	bufferevent_enable(c->bev, EV_READ);
-	if (evbuffer_get_length(input_of(c)) > 0)
-		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_DEFER_CALLBACKS);
-}
-
-void conn_become(struct conn *c, const struct conn_protocol *p)
-{
-	c->protocol = p;
+	c->protocol = (uint8_t)p;
 	bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);
-	conn_look_again(c);
+	look_again(c);
 }
 
 /* ---- pausing ---- */
 
 void conn_pause(struct conn *c, uint32_t ms)
 {
+	uint64_t now = clock_ms();
+
 	if (c->state != CONN_OPEN || c->paused)
 		return;
 	set_paused(c, true);
-	c->resume_at = clock_ms() + ms;
-	bufferevent_disable(c->bev, EV_READ);
+	c->resume_at = (uint32_t)(now + ms);
+	watch(c, false);
 	stats_add(STAT_paused, 1);
-	worker_pause_until(c->worker, c->resume_at);
+	worker_pause_until(worker_here, now + ms);
 }
 
 void conn_hold(struct conn *c, bool held)
@@ -337,20 +460,25 @@ void conn_hold(struct conn *c, bool held)
 	bool was = c->held;
 
 	c->held = held;
-	if (was && !held && c->state == CONN_OPEN && !c->paused && !c->throttled)
-		conn_look_again(c);
+	if (!was || held || !is_ready(c))
+		return;
+	park(c);
+	look_again(c);
 }
 
 static void resume(struct conn *c)
 {
 	set_paused(c, false);
-	c->heard = c->worker->tick;
+	c->since = worker_here->tick;
 	if (c->throttled)
 		return; /* on_drained goes on */
-	bufferevent_enable(c->bev, EV_READ);
-	if (evbuffer_get_length(input_of(c)) > 0)
+	watch(c, true);
+	if (input_len(c) > 0)
 		read_input(c);
 }
+
+/* How many ms C's pause is to last still; not above 0: it is over. */
+static int32_t wait_of(const struct conn *c, uint64_t now) { return (int32_t)(c->resume_at - (uint32_t)now); }
 
 uint64_t conn_resume(struct worker *w)
 {
@@ -361,7 +489,7 @@ uint64_t conn_resume(struct worker *w)
 	while (n-- > 0 && !list_empty(&w->paused)) {
 		struct conn *c = list_entry(list_first(&w->paused), struct conn, node);
 
-		if (c->resume_at <= now) {
+		if (wait_of(c, now) <= 0) {
 			resume(c);
 		} else {
 			list_remove(&w->paused, &c->node);
@@ -371,42 +499,73 @@ uint64_t conn_resume(struct worker *w)
 	list_each(node, &w->paused) {
 		struct conn *c = list_entry(node, struct conn, node);
 
-		if (next == 0 || c->resume_at < next)
-			next = c->resume_at;
+		if (next == 0 || now + (uint64_t)wait_of(c, now) < next)
+			next = now + (uint64_t)wait_of(c, now);
 	}
 	return next;
 }
 
 /* ---- the beginning and the end ---- */
 
+static void address_text(const struct sockaddr *peer, char *buf, size_t size)
+{
+	const void *a = NULL;
+
+	if (peer->sa_family == AF_INET)
+		a = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
+	else if (peer->sa_family == AF_INET6)
+		a = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
+	if (a == NULL || evutil_inet_ntop(peer->sa_family, a, buf, size) == NULL)
+		strcpy(buf, "unix");
+}
+
+/* The first byte of a request: from now on it is the upgrade filter's. */
+static void on_request(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+	struct worker *w = worker_here;
+
+	(void)fd;
+	(void)what;
+	if (w->heads.count >= HEADS_MAX)
+		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
+	list_remove(&w->handshaking, &c->node);
+	c->bev = bev_pool_take(&w->bevs, w->base);
+	c->handshake = c->bev ? handshake_new(c) : NULL;
+	list_append(list_of(c), &c->node);
+	if (c->handshake == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	bufferevent_setfd(c->bev, c->fd);
+	event_del(&c->readable); /* in this order epoll need not be told */
+	event_assign(&c->readable, w->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
+	event_active(&c->bev->ev_read, EV_READ, 1);
+}
+
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	char address[INET6_ADDRSTRLEN];
+	struct conn *c;
 
-	if (c == NULL)
-		goto fail;
-	c->worker = w;
-	c->fd = fd;
-	c->bev = bufferevent_socket_new(w->base, -1, 0);
-	if (c->bev == NULL || evbuffer_add_cb(input_of(c), on_input_change, c) == NULL ||
-	    evbuffer_add_cb(output_of(c), on_output_change, c) == NULL)
-		goto fail;
-	c->entered = w->tick;
-	list_append(&w->handshaking, &c->node);
-	if (handshake_start(c, l, peer, full) < 0) {
-		list_remove(&w->handshaking, &c->node);
-		goto fail;
+	address_text(peer, address, sizeof(address));
+	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
+	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_request, c) < 0 ||
+	    event_add(&c->readable, NULL) < 0) {
+		free(c);
+		close(fd);
+		shared_count_give(w->opts.total);
+		return -1;
 	}
+	strcpy((char *)(c + 1) + w->opts.owner_size, address);
+	c->fd = fd;
+	c->listener = l;
+	c->full = full;
+	c->since = w->tick;
+	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
 	return 0;
-fail:
-	if (c && c->bev)
-		bufferevent_free(c->bev);
-	free(c);
-	close(fd);
-	shared_count_give(w->opts.total);
-	return -1;
 }
 
 static void count_close(const struct conn *c)
@@ -432,6 +591,17 @@ static void count_close(const struct conn *c)
 	}
 }
 
+/* Frees what the handshake or the WebSocket holds; on the way to the next state. */
+static void let_go_of_protocol(struct conn *c)
+{
+	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
+
+	if (c->state == CONN_OPEN)
+		ws_stream_clear(&c->stream);
+	conn_set_state(c, CONN_CLOSING);
+	handshake_free(h);
+}
+
 void conn_close(struct conn *c, enum close_reason reason, const char *why)
 {
 	if (c->state >= CONN_CLOSING)
@@ -441,20 +611,15 @@ void conn_close(struct conn *c, enum close_reason reason, const char *why)
 	if (c->state >= CONN_CLOSING)
 		return;
 	c->reason = (uint8_t)reason;
-	c->close_why = why ? why : close_text(reason);
-	log_debug("closing", "fd=%d reason=%s why=\"%s\"", c->fd, close_name(reason), c->close_why);
+	if (why == NULL)
+		why = close_text(reason);
+	log_debug("closing", "fd=%d reason=%s why=\"%s\"", c->fd, close_name(reason), why);
 	count_close(c);
-	if (c->state == CONN_HANDSHAKE) {
-		handshake_free(c->handshake);
-		c->handshake = NULL;
-	} else {
-		ws_stream_clear(&c->stream);
-	}
-	conn_set_state(c, CONN_CLOSING);
-	if (c->protocol && c->protocol->farewell)
-		c->protocol->farewell(c, reason);
-	else
-		c->eof = 1;
+	let_go_of_protocol(c);
+	if (c->protocol == CONN_WEBSOCKET)
+		ws_conn_farewell(c, reason, why);
+	else if (c->protocol == CONN_NOTHING)
+		c->eof = 1; /* there is nothing to say */
 }
 
 /* With a reset: nothing more of this shall wait in the kernel. */
@@ -467,24 +632,17 @@ static void drop_backlog(struct conn *c)
 
 void conn_free(struct conn *c)
 {
-	struct evbuffer *out = output_of(c);
-
+	if (c->state < CONN_CLOSING)
+		let_go_of_protocol(c);
 	list_remove(list_of(c), &c->node);
-	if (c->state == CONN_OPEN)
-		stats_add(STAT_sessions, -1);
-	if (c->state == CONN_HANDSHAKE)
-		handshake_free(c->handshake);
-	else if (c->state == CONN_OPEN)
-		ws_stream_clear(&c->stream);
-	if (evbuffer_get_length(out) > 0) {
-		stats_add(STAT_backlog_bytes, -(int64_t)evbuffer_get_length(out));
+	event_del(&c->readable);
+	if (output_len(c) > 0)
 		drop_backlog(c);
-	}
-	evbuffer_remove_cb(out, on_output_change, c);
-	bufferevent_free(c->bev);
+	if (c->bev)
+		bev_pool_drop(c->bev);
 	close(c->fd);
 	stats_add(STAT_connections, -1);
-	shared_count_give(c->worker->opts.total);
+	shared_count_give(worker_here->opts.total);
 	free(c);
 }
 
@@ -493,9 +651,9 @@ static void reap(struct conn *c)
 {
 	if (c->opened) {
 		c->opened = 0;
-		c->worker->opts.ops->closed(c, c->reason);
+		worker_here->opts.ops->closed(c, c->reason);
 	}
-	if (c->state == CONN_DEAD || (c->eof && evbuffer_get_length(output_of(c)) == 0)) {
+	if (c->state == CONN_DEAD || (c->eof && output_len(c) == 0)) {
 		conn_free(c);
 		return;
 	}
@@ -504,9 +662,10 @@ static void reap(struct conn *c)
 		return;
 	}
 	conn_set_state(c, CONN_DRAINING);
-	evbuffer_drain(input_of(c), evbuffer_get_length(input_of(c)));
-	bufferevent_enable(c->bev, EV_READ);
-	if (evbuffer_get_length(output_of(c)) == 0)
+	if (c->bev)
+		evbuffer_drain(bufferevent_get_input(c->bev), input_len(c));
+	watch(c, true);
+	if (output_len(c) == 0)
 		finish_draining(c);
 }
 
@@ -520,25 +679,25 @@ void conn_reap(struct worker *w)
 
 /* ---- deadlines ---- */
 
-static bool overdue(const struct conn *c, uint32_t ms) { return c->worker->tick - c->entered >= worker_ticks(ms); }
+static bool overdue(const struct conn *c, uint32_t ms) { return worker_here->tick - c->since >= worker_ticks(ms); }
 
 /* Whether C's backlog has not become smaller for too long. */
 static bool is_stuck(struct conn *c)
 {
-	uint32_t waiting = (uint32_t)evbuffer_get_length(output_of(c));
+	uint32_t waiting = (uint32_t)output_len(c);
 
 	if (waiting == 0)
 		return false;
 	if (waiting < c->backlog || c->backlog == 0)
-		c->moved = c->worker->tick;
+		c->stuck = 0;
 	c->backlog = waiting;
-	return c->worker->tick - c->moved >= STUCK_TICKS;
+	return c->stuck++ >= STUCK_TICKS;
 }
 
 static void sweep_open(struct conn *c)
 {
-	const struct worker_opts *o = &c->worker->opts;
-	uint32_t silent = c->worker->tick - c->heard;
+	const struct worker_opts *o = &worker_here->opts;
+	uint32_t silent = worker_here->tick - c->since;
 
 	if (is_stuck(c))
 		conn_close(c, CLOSE_slow_reader, NULL);
@@ -546,19 +705,25 @@ static void sweep_open(struct conn *c)
 		return;
 	else if (c->pinged && silent >= worker_ticks(o->ping_interval) + worker_ticks(o->ping_timeout))
 		conn_close(c, CLOSE_ping_timeout, NULL);
-	else if (!c->pinged && silent >= worker_ticks(o->ping_interval) && c->protocol->quiet)
-		c->protocol->quiet(c);
+	else if (!c->pinged && silent >= worker_ticks(o->ping_interval))
+		ws_conn_ping(c);
 }
 
 void conn_sweep(struct worker *w)
 {
-	/* The first two lists are in the order of their deadlines. */
+	/* These, and those who drain, are in the order of their deadlines. */
 	list_each_safe(node, &w->handshaking) {
 		struct conn *c = list_entry(node, struct conn, node);
 
 		if (!overdue(c, w->opts.handshake_timeout))
 			break;
 		conn_close(c, CLOSE_handshake_timeout, NULL);
+	}
+	list_each_safe(node, &w->heads) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (overdue(c, w->opts.handshake_timeout))
+			conn_close(c, CLOSE_handshake_timeout, NULL);
 	}
 	list_each_safe(node, &w->draining) {
 		struct conn *c = list_entry(node, struct conn, node);
@@ -568,7 +733,10 @@ void conn_sweep(struct worker *w)
 		conn_set_state(c, CONN_DEAD);
 	}
 	list_each_safe(node, &w->open) {
-		sweep_open(list_entry(node, struct conn, node));
+		struct conn *c = list_entry(node, struct conn, node);
+
+		park(c);
+		sweep_open(c);
 	}
 	list_each_safe(node, &w->paused) {
 		struct conn *c = list_entry(node, struct conn, node);

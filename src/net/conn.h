@@ -1,11 +1,16 @@
 /*
  * conn: the owner of one accepted socket, from accept to close.
  *
- * It holds the bufferevent, knows the state, bounds the backlog and keeps the
- * deadlines. Reading goes to the protocol in force (the handshake, then
- * WebSocket, or a plain HTTP answer); writing tries the socket directly and
- * leaves to the bufferevent what the system does not take at once, so a
- * reader that keeps up costs one system call per write and arms no event.
+ * It knows the state, bounds the backlog and keeps the deadlines. Writing tries
+ * the socket directly and leaves to a bufferevent what the system does not take
+ * at once, so a reader that keeps up costs one system call per write and arms
+ * no event.
+ *
+ * It has a bufferevent only while it needs one: from the first byte of the
+ * request to the end of the handshake, while a frame is there in part, and
+ * while a backlog waits. Otherwise it is parked: its own small event says when
+ * there is something to read, which is read into the worker's inbox and used
+ * up in place. The sweep parks those that are idle again.
  *
  * A connection ends by conn_close(): that marks it, lets the protocol say its
  * last words, and the worker's reaper does the rest at the end of the turn:
@@ -25,19 +30,22 @@
 #include "wire/ws_stream.h"
 
 #include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct conn;
-struct evbuffer;
 struct worker;
 struct handshake;
 struct listener;
 struct fanout_seat;
 struct sockaddr;
 
+extern _Thread_local struct worker *worker_here; /* worker.h */
+
 enum conn_state {
-	CONN_HANDSHAKE, /* reading a request head */
+	CONN_HANDSHAKE, /* no request yet, or a part of its head */
 	CONN_OPEN,      /* a WebSocket */
 	CONN_CLOSING,   /* marked; the reaper will see to it this turn */
 	CONN_DRAINING,  /* last words going out, input dropped */
@@ -58,8 +66,7 @@ struct http_request {
 struct conn_answer {
 	unsigned status;         /* 101, or an HTTP status */
 
-	/* 101 */
-	void *owner;             /* conn_owner() from now on */
+	/* 101: what lies at conn_owner() is closed when the connection is */
 	const struct ws_limits *limits;  /* must outlive the connection */
 	const char *subprotocol; /* NULL: none; copied */
 	size_t subprotocol_len;
@@ -74,36 +81,42 @@ struct conn_answer {
 	const char *extra;       /* more header lines with CRLF, or NULL */
 };
 
-struct conn_protocol {
-	const char *name;
-	void (*input)(struct conn *c, struct evbuffer *in);      /* bytes came, or reading goes on after a pause */
-	void (*farewell)(struct conn *c, enum close_reason why); /* last words, by conn_write() */
-	void (*quiet)(struct conn *c);                           /* nothing came for ping_interval */
-};
+/* What it speaks since its handshake. */
+enum conn_protocol { CONN_NOTHING, CONN_HTTP, CONN_WEBSOCKET };
 
 struct conn {
 	struct list_node node; /* in the worker's list of its state, or paused */
-	struct worker *worker;
-	struct bufferevent *bev;
-	const struct conn_protocol *protocol;
-	void *owner;
+	struct event readable;     /* while it is parked */
+	struct bufferevent *bev;   /* NULL: it is parked */
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
-		struct ws_stream stream;        /* from CONN_OPEN on */
-		struct handshake *handshake;    /* CONN_HANDSHAKE */
+		struct {                             /* CONN_HANDSHAKE */
+			struct listener *listener;
+			struct handshake *handshake; /* NULL: no byte has come */
+		};
+		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
-	const char *close_why;   /* static; instead of the reason's own text */
-	uint64_t resume_at;      /* ms, when paused */
-	uint32_t entered;        /* tick of entering the state */
-	uint32_t heard;          /* tick of the last input */
-	uint32_t moved;          /* tick when the backlog last became smaller, or began */
+	union {
+		uint32_t since;     /* tick of the last input when it is open, else of entering the state */
+		uint32_t resume_at; /* when paused: ms, the low half */
+	};
 	uint32_t backlog;        /* bytes of it at the last sweep */
 	int fd;
 	uint16_t peer_code;      /* of its close frame; 0: it had none */
 	uint8_t state, reason;
+	uint8_t protocol;        /* enum conn_protocol */
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
-	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
+	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
+	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
+	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
 };
+
+/* The worker whose thread this is. */
+static inline struct worker *conn_worker(const struct conn *c)
+{
+	(void)c;
+	return worker_here;
+}
 
 /*
  * Takes FD, an accepted socket that does not block, and begins the handshake.
@@ -111,8 +124,15 @@ struct conn {
  */
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full);
 
+/*
+ * What upstairs keeps with each connection: worker_opts.owner_size bytes,
+ * zeroed at first; and back from there.
+ */
 void *conn_owner(const struct conn *c);
-struct worker *conn_worker(const struct conn *c);
+struct conn *conn_of_owner(const void *owner);
+
+/* The peer's, as text; "unix" for a unix socket. */
+const char *conn_address(const struct conn *c);
 
 /* Whether it takes and gives messages still. */
 bool conn_is_open(const struct conn *c);
@@ -146,14 +166,11 @@ void conn_hold(struct conn *c, bool held);
 /* The only writer of the state: moves lists, counts, notes the tick. */
 void conn_set_state(struct conn *c, enum conn_state state);
 
-/* Last words, from a protocol's farewell only: sent although the connection is closing. */
+/* Last words, from ws_conn_farewell() only: sent although the connection is closing. */
 void conn_last_words(struct conn *c, const void *data, size_t len);
 
-/* From now on P reads what comes. */
-void conn_become(struct conn *c, const struct conn_protocol *p);
-
-/* Input lies there unread and nobody will announce it: have it read soon. */
-void conn_look_again(struct conn *c);
+/* It has a bufferevent that nobody else has callbacks on: from now on it speaks P. */
+void conn_become(struct conn *c, enum conn_protocol p);
 
 /* The worker's reaper, sweep and pause timer. */
 void conn_reap(struct worker *w);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 struct member {
-	struct fanout_seat *seat;
 	struct conn *conn;
 	uint64_t sent; /* the room's bytes up to here are with the connection */
 };
@@ -219,10 +218,20 @@ int fanout_flush(struct worker *w)
 
 /* ---- members ---- */
 
+/* The seat of C that is in WIRE; it is in few. */
+static struct fanout_seat *seat_in(struct conn *c, const struct fanout_wire *wire)
+{
+	struct fanout_seat *s = c->seats;
+
+	while (s->wire != wire)
+		s = s->next;
+	return s;
+}
+
 static void put(struct fanout_wire *wire, uint32_t index, const struct member *m)
 {
 	wire->members[index] = *m;
-	m->seat->index = index;
+	seat_in(m->conn, wire)->index = index;
 }
 
 /* The wire for BITS, a new one if need be. NULL: no memory. */
@@ -261,12 +270,11 @@ static bool members_reserve(struct fanout_wire *wire)
 int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c)
 {
 	struct fanout_wire *wire = wire_for(f, c->deflate_bits);
-	struct member m = { seat, c, 0 };
+	struct member m = { c, 0 };
 
 	if (wire == NULL || !members_reserve(wire))
 		return -1;
 	seat->wire = wire;
-	seat->conn = c;
 	seat->next = c->seats;
 	c->seats = seat;
 	m.sent = end_of(&wire->filling);
@@ -274,9 +282,9 @@ int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c)
 	return 0;
 }
 
-static void unlink_seat(struct fanout_seat *seat)
+static void unlink_seat(struct conn *c, struct fanout_seat *seat)
 {
-	struct fanout_seat **p = &seat->conn->seats;
+	struct fanout_seat **p = &c->seats;
 
 	while (*p != seat)
 		p = &(*p)->next;
@@ -287,10 +295,10 @@ void fanout_remove(struct fanout_seat *seat)
 {
 	struct fanout_wire *wire = seat->wire;
 	uint32_t gap = seat->index;
+	struct conn *c = wire->members[gap].conn;
 
 	if (wire->dirty)
 		serve(&wire->members[gap], wire);
-	unlink_seat(seat);
 	/* Members that had the flushing batch stay before the cursor, the others behind it. */
 	if (wire->flushing.len && gap < wire->cursor) {
 		put(wire, gap, &wire->members[--wire->cursor]);
@@ -298,6 +306,7 @@ void fanout_remove(struct fanout_seat *seat)
 	}
 	if (gap != --wire->n)
 		put(wire, gap, &wire->members[wire->n]);
+	unlink_seat(c, seat);
 	if (wire->capacity > 16 && wire->n < wire->capacity / 4) {
 		struct member *smaller = realloc(wire->members, wire->capacity / 2 * sizeof(*smaller));
 

@@ -30,7 +30,6 @@ struct fanout_wire;
 /* One connection's place in one room; lives where the membership lives. */
 struct fanout_seat {
 	struct fanout_wire *wire;
-	struct conn *conn;
 	struct fanout_seat *next; /* of the same connection */
 	uint32_t index;           /* in the wire's array */
 };

@@ -11,18 +11,12 @@
 #include "base/log.h"
 #include "wire/ws_deflate.h"
 
-#include <event2/buffer.h>
-#include <netinet/in.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 
 struct handshake {
 	struct conn *conn;
-	struct listener *listener;
 	struct upgrade_filter *filter;
-	char address[INET6_ADDRSTRLEN];
-	bool full, head_only;
+	bool head_only;
 	struct conn_answer answer;
 	struct ws_deflate deflate; /* what was agreed on */
 	size_t accept_len;
@@ -55,7 +49,7 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	struct handshake *h = arg;
 	struct ws_upgrade u;
 	enum ws_upgrade_verdict verdict;
-	struct http_request r = { .head = head, .bytes = bytes, .full = h->full };
+	struct http_request r = { .head = head, .bytes = bytes, .full = h->conn->full };
 
 	h->head_only = head->head_only;
 	if (head->status) {
@@ -68,11 +62,13 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 		return;
 	}
 	r.websocket = verdict == WS_UPGRADE_OK;
-	r.listener = listener_name(h->listener);
-	r.address = h->address;
-	h->conn->worker->opts.ops->request(h->conn, &r, &h->answer);
-	if (h->answer.status == 101)
-		prepare_accept(h, &r, &u);
+	r.listener = listener_name(h->conn->listener);
+	r.address = conn_address(h->conn);
+	worker_here->opts.ops->request(h->conn, &r, &h->answer);
+	if (h->answer.status != 101)
+		return;
+	h->conn->opened = 1;
+	prepare_accept(h, &r, &u);
 }
 
 /* The filter's: it is gone, the connection is ours. */
@@ -82,10 +78,8 @@ static void on_done(void *arg)
 	struct conn *c = h->conn;
 
 	h->filter = NULL;
-	c->owner = h->answer.owner;
-	c->opened = c->owner != NULL;
 	if (h->answer.status != 101) {
-		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", h->address,
+		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", conn_address(c),
 			    h->answer.status);
 		http_conn_answer(c, &h->answer, h->head_only);
 		return;
@@ -93,12 +87,11 @@ static void on_done(void *arg)
 	conn_write(c, h->accept, h->accept_len);
 	if (c->state != CONN_HANDSHAKE) /* it could not be written: h is gone */
 		return;
-	c->handshake = NULL;
 	ws_conn_start(c, h->answer.limits, &h->deflate);
 	free(h);
 	stats_add(STAT_handshakes, 1);
 	if (conn_is_open(c))
-		c->worker->opts.ops->open(c);
+		worker_here->opts.ops->open(c);
 }
 
 static void on_gone(void *arg)
@@ -110,35 +103,18 @@ static void on_gone(void *arg)
 
 static const struct upgrade_filter_ops filter_ops = { on_head, on_done, on_gone };
 
-static void address_text(const struct sockaddr *peer, char *buf, size_t size)
-{
-	const void *a = NULL;
-
-	if (peer->sa_family == AF_INET)
-		a = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-	else if (peer->sa_family == AF_INET6)
-		a = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-	if (a == NULL || evutil_inet_ntop(peer->sa_family, a, buf, size) == NULL)
-		strcpy(buf, "unix");
-}
-
-int handshake_start(struct conn *c, struct listener *l, const struct sockaddr *peer, bool full)
+struct handshake *handshake_new(struct conn *c)
 {
 	struct handshake *h = calloc(1, sizeof(*h));
 
 	if (h == NULL)
-		return -1;
+		return NULL;
 	h->conn = c;
-	h->listener = l;
-	h->full = full;
-	address_text(peer, h->address, sizeof(h->address));
-	h->filter = upgrade_filter_new(c->bev, c->worker->opts.max_head, &filter_ops, h);
-	if (h->filter == NULL || bufferevent_setfd(c->bev, c->fd) < 0) {
-		handshake_free(h);
-		return -1;
-	}
-	c->handshake = h;
-	return 0;
+	h->filter = upgrade_filter_new(c->bev, worker_here->opts.max_head, &filter_ops, h);
+	if (h->filter)
+		return h;
+	free(h);
+	return NULL;
 }
 
 void handshake_free(struct handshake *h)

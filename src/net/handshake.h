@@ -8,15 +8,11 @@
 #ifndef NATTER_NET_HANDSHAKE_H
 #define NATTER_NET_HANDSHAKE_H
 
-#include <stdbool.h>
-
 struct conn;
 struct handshake;
-struct listener;
-struct sockaddr;
 
-/* Begins it on C, whose fd the bufferevent does not have yet. 0, or -1: no memory. */
-int handshake_start(struct conn *c, struct listener *l, const struct sockaddr *peer, bool full);
+/* Begins it on C, whose bufferevent does not have the fd yet. NULL: no memory. */
+struct handshake *handshake_new(struct conn *c);
 
 /* For a connection that ends before its time. NULL is fine. */
 void handshake_free(struct handshake *h);

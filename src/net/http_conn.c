@@ -5,28 +5,12 @@
 
 #include "base/clock.h"
 
-#include <event2/buffer.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 /* Room for a response head; extra lines are ours and short. */
 #define HEAD_MAX 2048
-
-static void on_input(struct conn *c, struct evbuffer *in)
-{
-	(void)c;
-	evbuffer_drain(in, evbuffer_get_length(in));
-}
-
-/* The answer is all there is to say. */
-static void on_farewell(struct conn *c, enum close_reason reason)
-{
-	(void)c;
-	(void)reason;
-}
-
-static const struct conn_protocol http = { "http", on_input, on_farewell, NULL };
 
 /* Writes the head to OUT with a Date (RFC 9110 section 6.6.1); its length, 0: it does not fit. */
 static size_t write_head(char out[HEAD_MAX], const struct conn_answer *a, const char *type, size_t len)
@@ -64,7 +48,7 @@ static void answer_with_body(struct conn *c, const struct conn_answer *a, bool h
 void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only)
 {
 	stats_add(a->status >= 400 ? STAT_http_errors : STAT_http_requests, 1);
-	conn_become(c, &http);
+	conn_become(c, CONN_HTTP);
 	if (a->why)
 		answer_in_words(c, a, head_only);
 	else

@@ -23,6 +23,8 @@
 /* A pause is not told shorter than this. */
 #define PAUSE_MIN_MS 5
 
+_Thread_local struct worker *worker_here;
+
 static struct timeval after_ms(uint64_t ms)
 {
 	return (struct timeval){ .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
@@ -75,6 +77,11 @@ static void on_post(evutil_socket_t fd, short what, void *arg)
 	w->opts.ops->post(w);
 }
 
+static size_t connections(const struct worker *w)
+{
+	return w->handshaking.count + w->heads.count + w->open.count + w->paused.count + w->draining.count;
+}
+
 static void on_reap(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
@@ -83,7 +90,7 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	w->reap_due = false;
 	conn_reap(w);
-	if (w->leaving && w->open.count + w->paused.count + w->handshaking.count + w->draining.count == 0)
+	if (w->leaving && connections(w) == 0)
 		event_base_loopbreak(w->base);
 }
 
@@ -118,8 +125,7 @@ static void on_give_up(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	log_warning("clients did not close in time", "left=%zu",
-		    w->open.count + w->paused.count + w->handshaking.count + w->draining.count);
+	log_warning("clients did not close in time", "left=%zu", connections(w));
 	event_base_loopbreak(w->base);
 }
 
@@ -173,16 +179,13 @@ void worker_pause_until(struct worker *w, uint64_t at)
 	evtimer_add(w->ev_pause, &tv);
 }
 
-/* The one that this thread runs. */
-static _Thread_local const struct worker *running;
-
 /* The mailbox's: called on the writer's thread, which may be the worker's own. */
 static void wake(void *arg)
 {
 	struct worker *w = arg;
 	static const uint64_t one = 1;
 
-	if (w == running) {
+	if (w == worker_here) {
 		event_active(w->ev_wake, EV_TIMEOUT, 0);
 		return;
 	}
@@ -256,15 +259,18 @@ struct worker *worker_new(const struct worker_opts *opts)
 	memset(w, 0, sizeof(*w));
 	w->opts = *opts;
 	w->wake_read = w->wake_write = -1;
+	worker_here = w;
 	w->dirty_tail = &w->dirty;
 	list_init(&w->handshaking);
+	list_init(&w->heads);
 	list_init(&w->open);
 	list_init(&w->closing);
 	list_init(&w->draining);
 	list_init(&w->paused);
 	w->base = make_base();
 	w->mailbox = mailbox_new(wake, w, w);
-	if (w->base == NULL || w->mailbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
+	w->inbox = malloc(WORKER_INBOX);
+	if (w->base == NULL || w->mailbox == NULL || w->inbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
 		worker_free(w);
 		return NULL;
 	}
@@ -284,8 +290,8 @@ void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	mailbox_free(w->mailbox);
-	if (w == running)
-		running = NULL;
+	if (w == worker_here)
+		worker_here = NULL;
 	if (stats_mine == &w->stats)
 		stats_use(NULL);
 	for (struct event **e = &w->ev_tick; e <= &w->ev_give_up; e++)
@@ -295,8 +301,10 @@ void worker_free(struct worker *w)
 		close(w->wake_write);
 	if (w->wake_read >= 0)
 		close(w->wake_read);
+	bev_pool_clear(&w->bevs);
 	if (w->base)
 		event_base_free(w->base);
+	free(w->inbox);
 	free(w->cork);
 	free(w->spare_batch);
 	ws_inflater_free(w->inflater);
@@ -311,6 +319,7 @@ static void close_all(struct worker *w)
 
 	w->leaving = true;
 	end_all(&w->handshaking);
+	end_all(&w->heads);
 	end_all(&w->open);
 	end_all(&w->paused);
 	conn_reap(w);
@@ -321,10 +330,15 @@ static void close_all(struct worker *w)
 	event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent finalizes freed bufferevents in a loop only */
 }
 
+void worker_enter(struct worker *w)
+{
+	worker_here = w;
+	stats_use(&w->stats);
+}
+
 void worker_run(struct worker *w)
 {
-	running = w;
-	stats_use(&w->stats);
+	worker_enter(w);
 	event_base_dispatch(w->base);
 	close_all(w);
 }
@@ -335,6 +349,7 @@ void worker_drain(struct worker *w, uint32_t timeout)
 
 	w->leaving = true;
 	end_all(&w->handshaking);
+	end_all(&w->heads);
 	end_all(&w->open);
 	end_all(&w->paused);
 	evtimer_add(w->ev_give_up, &tv);

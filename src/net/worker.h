@@ -19,6 +19,8 @@
 #include "base/shared.h"
 #include "base/stats.h"
 
+#include "net/bev_pool.h"
+
 #include <event2/event.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,7 +41,7 @@ struct worker_ops {
 	void (*open)(struct conn *c);
 	/* A whole message. The bytes are the callee's to change until it returns. */
 	void (*message)(struct conn *c, bool text, char *data, size_t len);
-	/* The connection is closing: let go of the owner that the answer gave it. Once, also where open never came. */
+	/* The connection is closing: let go of what the owner's bytes hold. Once after each answer of 101, also where open never came. */
 	void (*closed)(struct conn *c, enum close_reason reason);
 	/* Every tick. */
 	void (*tick)(struct worker *w);
@@ -50,6 +52,7 @@ struct worker_ops {
 struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
+	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
 	size_t max_head;            /* bytes of a request head */
@@ -60,6 +63,8 @@ struct worker_opts {
 	uint32_t ping_timeout;
 	uint32_t close_timeout;
 };
+
+#define WORKER_INBOX 65536
 
 struct fanout_wire;
 struct ws_deflater;
@@ -72,10 +77,15 @@ struct worker {
 	struct stats stats;
 
 	/* connections by state, each list in the order of entering it */
-	struct list handshaking, open, closing, draining, paused;
+	struct list handshaking; /* no byte has come */
+	struct list heads;       /* a part of a request head has, in this order */
+	struct list open, closing, draining, paused;
 	uint32_t tick; /* seconds since the worker began */
 	bool leaving;  /* worker_drain() was called: nobody is let in any more */
 	uint64_t pause_at; /* ms, when ev_pause is due; 0: it is not pending */
+
+	unsigned char *inbox; /* what a parked connection's socket has goes here: WORKER_INBOX bytes */
+	struct bev_pool bevs;
 
 	/* what one connection is sent while its input is being read, as one send */
 	struct conn *corked;
@@ -95,11 +105,17 @@ struct worker {
 	int wake_read, wake_write; /* an eventfd twice, or a pipe */
 };
 
+/* Whose thread this is; a thread that makes workers may be that of the last one until they run. */
+extern _Thread_local struct worker *worker_here;
+
 /* NULL: no memory or no file descriptors. */
 struct worker *worker_new(const struct worker_opts *opts);
 
 /* NULL is fine. */
 void worker_free(struct worker *w);
+
+/* This thread is W's from now on: worker_here, and where it counts. worker_run() does it; else for setting up and clearing away. */
+void worker_enter(struct worker *w);
 
 /*
  * Runs the loop until worker_drain() is through. When this returns, all

@@ -7,28 +7,24 @@
 
 #include "wire/ws_frame.h"
 
-#include <event2/buffer.h>
 #include <string.h>
-
-/* More than this of unread input that is in pieces is never joined at once. */
-#define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
 
 void ws_conn_send(struct conn *c, bool text, const void *data, size_t len)
 {
 	struct framer framer;
 	struct framer_frame f;
-	bool corked = c->worker->corked == c;
+	bool corked = worker_here->corked == c;
 
 	if (!conn_is_open(c))
 		return;
-	framer_init(&framer, c->worker, text ? WS_OP_TEXT : WS_OP_BINARY, data, len);
+	framer_init(&framer, worker_here, text ? WS_OP_TEXT : WS_OP_BINARY, data, len);
 	framer_make(&framer, c->deflate_bits, &f);
 	/* Head and body in one send. */
-	if (!corked && c->worker->corked == NULL)
+	if (!corked && worker_here->corked == NULL)
 		conn_cork(c);
 	conn_write(c, f.head, f.head_len);
 	conn_write(c, f.body, f.body_len);
-	if (!corked && c->worker->corked == c)
+	if (!corked && worker_here->corked == c)
 		conn_uncork(c);
 }
 
@@ -47,8 +43,7 @@ static void on_ping(struct conn *c, const struct ws_event *ev)
 	conn_write(c, pong, control_frame(pong, WS_OP_PONG, ev->data, ev->len));
 }
 
-/* Nothing came for a while: is anybody there? */
-static void on_quiet(struct conn *c)
+void ws_conn_ping(struct conn *c)
 {
 	static const unsigned char ping[2] = { 0x80 | WS_OP_PING, 0 };
 
@@ -87,12 +82,12 @@ static void send_close(struct conn *c, unsigned code, const char *text)
 	conn_last_words(c, frame, control_frame(frame, WS_OP_CLOSE, body, len));
 }
 
-static void on_farewell(struct conn *c, enum close_reason reason)
+void ws_conn_farewell(struct conn *c, enum close_reason reason, const char *why)
 {
 	if (reason == CLOSE_by_peer)
 		send_close(c, c->peer_code, ""); /* the echo of section 5.5.1 */
 	else if (close_code(reason))
-		send_close(c, close_code(reason), c->close_why);
+		send_close(c, close_code(reason), why);
 }
 
 static void on_event(struct conn *c, const struct ws_event *ev)
@@ -101,7 +96,7 @@ static void on_event(struct conn *c, const struct ws_event *ev)
 	case WS_EVENT_TEXT:
 	case WS_EVENT_BINARY:
 		stats_add(STAT_messages_in, 1);
-		c->worker->opts.ops->message(c, ev->type == WS_EVENT_TEXT, (char *)(uintptr_t)ev->data, ev->len);
+		worker_here->opts.ops->message(c, ev->type == WS_EVENT_TEXT, (char *)(uintptr_t)ev->data, ev->len);
 		break;
 	case WS_EVENT_PING:
 		on_ping(c, ev);
@@ -121,11 +116,7 @@ static void on_event(struct conn *c, const struct ws_event *ev)
 
 static bool is_ready(const struct conn *c) { return conn_is_open(c) && !c->paused && !c->held; }
 
-/*
- * Reads what lies contiguous at P. Returns how much of it was used up; *more:
- * what is left is the beginning of something.
- */
-static size_t read_piece(struct conn *c, unsigned char *p, size_t len, bool *more)
+size_t ws_conn_input(struct conn *c, unsigned char *p, size_t len, bool *more)
 {
 	size_t used = 0;
 	struct ws_event ev;
@@ -140,30 +131,6 @@ static size_t read_piece(struct conn *c, unsigned char *p, size_t len, bool *mor
 	return used;
 }
 
-static void on_input(struct conn *c, struct evbuffer *in)
-{
-	bool more = false;
-	size_t len;
-
-	while (is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
-		size_t piece = evbuffer_get_contiguous_space(in);
-		unsigned char *p;
-
-		if (more && piece < len && piece < JOIN_MAX)
-			piece = len < JOIN_MAX ? len : JOIN_MAX;
-		p = evbuffer_pullup(in, (ev_ssize_t)piece);
-		if (p == NULL) {
-			conn_close(c, CLOSE_no_memory, NULL);
-			return;
-		}
-		evbuffer_drain(in, read_piece(c, p, piece, &more));
-		if (more && piece == len)
-			return;
-	}
-}
-
-static const struct conn_protocol websocket = { "websocket", on_input, on_farewell, on_quiet };
-
 void ws_conn_start(struct conn *c, const struct ws_limits *limits, const struct ws_deflate *deflate)
 {
 	struct ws_inflater *inflater = NULL;
@@ -171,11 +138,11 @@ void ws_conn_start(struct conn *c, const struct ws_limits *limits, const struct 
 	if (deflate->client_takeover)
 		inflater = ws_inflater_new(deflate->client_bits, true);
 	else if (deflate->client_bits)
-		inflater = worker_inflater(c->worker);
+		inflater = worker_inflater(worker_here);
+	conn_set_state(c, CONN_OPEN);
 	ws_stream_init(&c->stream, limits, inflater);
 	c->deflate_bits = deflate->server_bits;
-	conn_set_state(c, CONN_OPEN);
-	conn_become(c, &websocket);
+	conn_become(c, CONN_WEBSOCKET);
 	if (deflate->client_bits && inflater == NULL)
 		conn_close(c, CLOSE_no_memory, NULL);
 }

@@ -38,3 +38,4 @@ def start(workers):
     yield go
     for d in daemons:
         d.stop()
+        d.forget()

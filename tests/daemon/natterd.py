@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import shutil
 import socket
 import struct
 import subprocess
@@ -138,12 +139,17 @@ class Natterd:
         assert "Sanitizer" not in log and "runtime error" not in log, log
         assert code == status, (code, log)
 
+    def forget(self):
+        """Removes its folder, in which nobody will look for what went wrong."""
+        shutil.rmtree(self.dir, ignore_errors=True)
+
     def __enter__(self):
         return self
 
     def __exit__(self, kind, value, trace):
         if kind is None:
             self.stop()
+            self.forget()
         elif self.process.poll() is None:
             self.kill()
 

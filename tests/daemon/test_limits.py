@@ -220,6 +220,33 @@ def cpu(d):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def test_half_open_requests_give_way(start):
+    """A part of a request's head is kept of 1024 clients; who sent the first byte longest ago goes for one more."""
+    d = start("handshake_timeout = 60s")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4096),
+                                                resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    before = d.memory("RssAnon")
+    heads = []
+    try:
+        for _ in range(1034):
+            heads.append(socket.create_connection((d.host, d.port)))
+            heads[-1].sendall(b"GET / HTTP/1.1\r\nHost:")
+        for s in heads[:10]:
+            s.settimeout(DEADLINE)
+            assert s.recv(1) == b""
+        for s in heads[10:]:
+            s.settimeout(0)
+            with pytest.raises(BlockingIOError):
+                s.recv(1)
+        assert d.memory("RssAnon") - before < 1024 * 16000  # under ASan, too
+        heads[-1].settimeout(DEADLINE)
+        heads[-1].sendall(b" a\r\n\r\n")
+        assert heads[-1].recv(12) == b"HTTP/1.1 200"
+    finally:
+        for s in heads:
+            s.close()
+
+
 def test_idle_daemon_does_nothing(start):
     d = start("")
     c = enter(d, "/still")

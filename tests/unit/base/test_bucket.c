@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define EVER UINT64_MAX
+static int64_t level(const struct bucket *b) { return (int64_t)b->tokens * 1000 + b->milli; }
 
 static void burst_then_wait(void **state)
 {
@@ -19,12 +19,12 @@ static void burst_then_wait(void **state)
 	bucket_init(&b, &l, 1000);
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(bucket_take(&b, &l, 1, 1000), 0);
-	assert_int_equal(b.level, 0);
+	assert_int_equal(level(&b), 0);
 	assert_int_equal(bucket_take(&b, &l, 1, 1000), 500);
 	assert_int_equal(bucket_take(&b, &l, 1, 1000), 1000);
 	assert_int_equal(bucket_take(&b, &l, 0, 1999), 1);
 	assert_int_equal(bucket_take(&b, &l, 0, 2000), 0);
-	assert_int_equal(b.level, 0);
+	assert_int_equal(level(&b), 0);
 }
 
 static void no_limit(void **state)
@@ -70,17 +70,17 @@ static void many_small_steps_are_one_large(void **state)
 	while (now < 300000) {
 		now += (random = random * 1664525 + 1013904223) >> 29;
 		bucket_take(&small, &l, 0, now);
-		assert_int_equal(small.level, 3 * now);
+		assert_int_equal(level(&small), 3 * now);
 	}
 	bucket_take(&large, &l, 0, now);
-	assert_int_equal(small.level, large.level);
+	assert_int_equal(level(&small), level(&large));
 }
 
 /* Against a bucket that gains its tokens millisecond by millisecond. */
 static void like_a_naive_one(void **state)
 {
 	const struct bucket_limit l = {.rate = 17, .burst = 20};
-	int64_t level = 20000;
+	int64_t want = 20000;
 	uint32_t random = 7;
 	struct bucket b;
 	uint64_t now = 0;
@@ -93,67 +93,55 @@ static void like_a_naive_one(void **state)
 		uint32_t wait;
 
 		for (now += gap; gap > 0; gap--)
-			level = level + 17 < 20000 ? level + 17 : 20000;
-		level -= cost * 1000;
+			want = want + 17 < 20000 ? want + 17 : 20000;
+		want -= cost * 1000;
 		wait = bucket_take(&b, &l, cost, now);
-		assert_int_equal(b.level, level);
-		assert_int_equal(wait, level < 0 ? (-level + 16) / 17 : 0);
+		assert_int_equal(level(&b), want);
+		assert_int_equal(wait, want < 0 ? (-want + 16) / 17 : 0);
 	}
 }
 
 static void long_gaps_fill_it_and_no_more(void **state)
 {
-	/* times 8, 2^61 is 0 in 64 bits */
-	static const uint64_t gaps[] = {20000 / 8, 1000000, UINT64_C(1) << 40, UINT64_C(1) << 61, EVER / 2, EVER - 1, EVER};
+	static const uint64_t gaps[] = {20000 / 8 + 1250, 1000000, UINT64_C(1) << 31, UINT32_MAX};
 	const struct bucket_limit l = {.rate = 8, .burst = 10};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(gaps) / sizeof(gaps[0]); i++) {
+		uint64_t now = UINT64_C(123456789012); /* of which a bucket knows the low half only */
 		struct bucket b;
 
-		bucket_init(&b, &l, 0);
-		bucket_take(&b, &l, 20, 0);
-		assert_int_equal(b.level, -10000);
-		assert_int_equal(bucket_take(&b, &l, 0, gaps[i]), 0);
-		assert_int_equal(b.level, 10000);
-		assert_int_equal(bucket_take(&b, &l, 10, gaps[i]), 0);
-		assert_int_equal(bucket_take(&b, &l, 8, gaps[i]), 1000);
+		bucket_init(&b, &l, now);
+		bucket_take(&b, &l, 20, now);
+		assert_int_equal(level(&b), -10000);
+		now += gaps[i];
+		assert_int_equal(bucket_take(&b, &l, 0, now), 0);
+		assert_int_equal(level(&b), 10000);
+		assert_int_equal(bucket_take(&b, &l, 10, now), 0);
+		assert_int_equal(bucket_take(&b, &l, 8, now), 1000);
 	}
 }
 
 static void extremes_do_not_overflow(void **state)
 {
-	const struct bucket_limit fast = {.rate = UINT32_MAX, .burst = UINT32_MAX}, slow = {.rate = 1, .burst = 1};
+	const struct bucket_limit fast = {.rate = 1000000, .burst = 10000000}, slow = {.rate = 1, .burst = 1};
 	struct bucket b;
 
 	(void)state;
 	bucket_init(&b, &fast, 0);
-	assert_int_equal(bucket_take(&b, &fast, UINT32_MAX, 0), 0);
-	assert_int_equal(bucket_take(&b, &fast, UINT32_MAX, 0), 1000);
-	assert_int_equal(bucket_take(&b, &fast, 0, 999), 1);
-	assert_int_equal(bucket_take(&b, &fast, 0, 1000), 0);
-	assert_int_equal(bucket_take(&b, &fast, 0, EVER), 0);
-	assert_int_equal(b.level, INT64_C(1000) * UINT32_MAX);
+	assert_int_equal(bucket_take(&b, &fast, 10000000, 0), 0);
+	assert_int_equal(bucket_take(&b, &fast, 10000000, 0), 10000);
+	assert_int_equal(bucket_take(&b, &fast, 0, 9999), 1);
+	assert_int_equal(bucket_take(&b, &fast, 0, 10000), 0);
+	assert_int_equal(bucket_take(&b, &fast, 0, UINT32_MAX), 0);
+	assert_int_equal(level(&b), INT64_C(10000000000));
 
 	bucket_init(&b, &slow, 0);
-	for (int i = 0; i < 3000000; i++) /* more than 2^63 thousandths */
+	for (int i = 0; i < 1000; i++)
 		assert_int_equal(bucket_take(&b, &slow, UINT32_MAX, 0), UINT32_MAX);
-	assert_int_equal(bucket_take(&b, &fast, 0, EVER), 0);
-	assert_int_equal(b.level, INT64_C(1000) * UINT32_MAX);
-}
-
-static void time_going_back_gives_nothing(void **state)
-{
-	const struct bucket_limit l = {.rate = 10, .burst = 1};
-	struct bucket b;
-
-	(void)state;
-	bucket_init(&b, &l, 5000);
-	assert_int_equal(bucket_take(&b, &l, 2, 5000), 100);
-	assert_int_equal(bucket_take(&b, &l, 0, 0), 100);
-	assert_int_equal(bucket_take(&b, &l, 0, 4999), 100);
-	assert_int_equal(bucket_take(&b, &l, 0, 5099), 1);
-	assert_int_equal(bucket_take(&b, &l, 0, 5100), 0);
+	assert_int_equal(level(&b), INT64_C(-2000000000000));
+	assert_int_equal(bucket_take(&b, &fast, 0, UINT32_MAX), 0);
+	assert_int_equal(level(&b), INT64_C(10000000000));
 }
 
 static void another_limit_takes_over(void **state)
@@ -164,7 +152,7 @@ static void another_limit_takes_over(void **state)
 	(void)state;
 	bucket_init(&b, &wide, 0);
 	assert_int_equal(bucket_take(&b, &narrow, 2, 0), 0);
-	assert_int_equal(b.level, 0);
+	assert_int_equal(level(&b), 0);
 	assert_int_equal(bucket_take(&b, &narrow, 1, 0), 1000);
 	assert_int_equal(bucket_take(&b, &wide, 0, 50), 50);
 }
@@ -179,7 +167,6 @@ int main(void)
 		cmocka_unit_test(like_a_naive_one),
 		cmocka_unit_test(long_gaps_fill_it_and_no_more),
 		cmocka_unit_test(extremes_do_not_overflow),
-		cmocka_unit_test(time_going_back_gives_nothing),
 		cmocka_unit_test(another_limit_takes_over),
 	};
 

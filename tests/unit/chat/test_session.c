@@ -24,8 +24,9 @@
 
 /* A client: what it was sent, in order. */
 struct client {
-	struct sink sink;
-	struct session *session;
+	struct session session; /* first: the sink's */
+	const char *address;
+	bool gone;
 	char *lines[LINES];
 	size_t n;
 	bool held;
@@ -45,7 +46,9 @@ static void on_close(struct sink *s, enum close_reason r) { ((struct client *)s)
 static void on_pause(struct sink *s, uint32_t ms) { ((struct client *)s)->paused = ms; }
 static void on_hold(struct sink *s, bool held) { ((struct client *)s)->held = held; }
 
-static const struct sink_ops sink_ops = { on_send, on_close, on_pause, on_hold };
+static const char *on_address(struct sink *s) { return ((struct client *)s)->address; }
+
+static const struct sink_ops sink_ops = { on_send, on_close, on_pause, on_hold, on_address };
 
 /* An audience that sends at once. */
 struct crowd {
@@ -166,9 +169,9 @@ static struct client *arrive(unsigned worker, const char *address)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
-	c->sink.ops = &sink_ops;
 	c->closed = -1;
-	c->session = session_new(world.hubs[worker], &world.policy, &c->sink, address);
+	c->address = address;
+	session_init(&c->session, world.hubs[worker], &world.policy, &sink_ops);
 	return c;
 }
 
@@ -176,7 +179,7 @@ static void enter(struct client *c, const char *room, uint32_t history)
 {
 	struct payload *name = payload_new(room, strlen(room));
 
-	session_enter(c->session, name, history);
+	session_enter(&c->session, name, history);
 	payload_unref(name);
 }
 
@@ -191,17 +194,18 @@ static struct client *join(unsigned worker, const char *address, const char *roo
 	return c;
 }
 
-static void say(struct client *c, const char *text) { session_text(c->session, text, strlen(text)); }
+static void say(struct client *c, const char *text) { session_text(&c->session, text, strlen(text)); }
 
 static void depart(struct client *c)
 {
-	session_free(c->session);
-	c->session = NULL;
+	session_clear(&c->session);
+	c->gone = true;
 }
 
 static void forget(struct client *c)
 {
-	session_free(c->session);
+	if (!c->gone)
+		session_clear(&c->session);
 	for (size_t i = 0; i < c->n; i++)
 		free(c->lines[i]);
 	free(c);
@@ -294,13 +298,13 @@ static void test_names_are_unique_in_the_server(void **state)
 	build(10, 100);
 	a = join(0, "a", "tea");
 	b = join(1, "b", "coffee");
-	session_ask_name(a->session, "Ann", 3);
-	session_ask_name(b->session, "ANN", 3);
+	session_ask_name(&a->session, "Ann", 3);
+	session_ask_name(&b->session, "ANN", 3);
 	expect(b, 1, "\"code\":\"name_taken\"");
 	say(b, "{\"message\":\"x\",\"name\":\"ann\"}");
 	expect(b, 2, "\"code\":\"name_taken\"");
 	depart(a);
-	session_ask_name(b->session, "ann", 3);
+	session_ask_name(&b->session, "ann", 3);
 	say(b, "{\"message\":\"x\",\"name\":\"other\"}");
 	settle();
 	expect(b, 3, "\"name\":\"ann\"");

@@ -69,7 +69,7 @@ static void on_request(struct conn *c, const struct http_request *r, struct conn
 
 static void on_open(struct conn *c)
 {
-	assert_ptr_equal(conn_owner(c), &up);
+	assert_ptr_equal(conn_of_owner(conn_owner(c)), c);
 	up.conn = c;
 	up.opened++;
 	if (up.greeting)
@@ -92,7 +92,7 @@ static void on_message(struct conn *c, bool text, char *data, size_t len)
 
 static void on_closed(struct conn *c, enum close_reason r)
 {
-	assert_ptr_equal(conn_owner(c), &up);
+	assert_string_equal(conn_address(c), "127.0.0.1");
 	up.closed++;
 	up.reason = (int)r;
 	up.conn = NULL;
@@ -127,7 +127,7 @@ static int build(void **state)
 	up.reason = -1;
 	for (size_t i = 0; i < 4; i++)
 		clients[i].fd = -1;
-	up.answer = (struct conn_answer){ .status = 101, .owner = &up, .limits = &limits };
+	up.answer = (struct conn_answer){ .status = 101, .limits = &limits };
 	worker = worker_new(&w);
 	event_del(worker->ev_tick); /* ticks come by hand only, however slow the machine is */
 	stats_use(worker_stats(worker));
@@ -347,11 +347,12 @@ static void test_byte_by_byte(void **state)
 static void test_answers_over_http(void **state)
 {
 	static const char body[] = "body";
+	static char long_name[4000];
 	struct client *c = join_at(0);
 	char *text;
 
 	(void)state;
-	up.answer = (struct conn_answer){ .status = 404, .why = "there is no such room", .owner = &up };
+	up.answer = (struct conn_answer){ .status = 404, .why = "there is no such room" };
 	put(c, REQUEST, sizeof(REQUEST) - 1);
 	until(at_end(c));
 	text = (char *)c->in;
@@ -359,9 +360,8 @@ static void test_answers_over_http(void **state)
 	assert_non_null(strstr(text, "\r\nContent-Length: 22\r\n"));
 	assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\nthere is no such room\n");
 	leave(c);
-	assert_int_equal(up.closed, 1); /* the owner is let go of, although it never opened */
+	assert_int_equal(up.closed, 0);
 	assert_int_equal(up.opened, 0);
-	assert_int_equal(up.reason, CLOSE_http_done);
 
 	up.answer = (struct conn_answer){ .status = 200, .type = "text/x", .body = body, .body_len = 4 };
 	c = join_at(0);
@@ -371,7 +371,18 @@ static void test_answers_over_http(void **state)
 	assert_non_null(strstr((char *)c->in, "\r\nContent-Length: 4\r\n"));
 	assert_memory_equal(c->in + c->len - 4, "\r\n\r\n", 4);
 	leave(c);
-	assert_int_equal(up.closed, 1); /* there was no owner */
+	assert_int_equal(up.closed, 0);
+
+	/* a 101 that cannot be said: the owner is let go of, although it never opened */
+	up.answer = (struct conn_answer){ .status = 101, .limits = &limits, .subprotocol = long_name, .subprotocol_len = 4000 };
+	c = join_at(0);
+	put(c, REQUEST, sizeof(REQUEST) - 1);
+	until(at_end(c));
+	assert_int_equal(strncmp((char *)c->in, "HTTP/1.1 400 ", 13), 0);
+	leave(c);
+	assert_int_equal(up.closed, 1);
+	assert_int_equal(up.opened, 0);
+	assert_int_equal(up.reason, CLOSE_http_done);
 }
 
 static void test_broken_requests_do_not_go_upstairs(void **state)
@@ -427,7 +438,6 @@ static void test_close_handshake(void **state)
 	receive(c);
 	assert_int_equal(up.messages_in, 0);
 	assert_int_equal(total.value, 1);
-	assert_int_equal(evbuffer_get_length(bufferevent_get_input(first_of(&worker->draining)->bev)), 0);
 	assert_true(stats_read(worker_stats(worker), STAT_bytes_in) > (int64_t)sizeof(REQUEST) + 30); /* it came */
 	leave(c);
 	assert_int_equal(up.closed, 1);
@@ -532,14 +542,33 @@ static void test_handshake_timeout(void **state)
 	struct client *c = join_at(0);
 
 	(void)state;
-	put(c, "GET /", 5);
 	until(worker->handshaking.count == 1);
+	put(c, "GET /", 5);
+	until(worker->heads.count == 1);
 	calm();
-	worker->tick = first_of(&worker->handshaking)->entered;
+	worker->tick = first_of(&worker->heads)->since;
 	pass(10); /* 10 s, but the tick that was under way does not count */
+	assert_int_equal(worker->heads.count, 1);
+	pass(1);
+	assert_int_equal(worker->heads.count, 0);
+	until(total.value == 0);
+	expect_end(c);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_handshake), 1);
+	hang_up(c);
+}
+
+/* Who says nothing at all has no bufferevent, and its end. */
+static void test_handshake_without_a_byte(void **state)
+{
+	struct client *c = join_at(0);
+
+	(void)state;
+	until(worker->handshaking.count == 1);
+	assert_null(first_of(&worker->handshaking)->bev);
+	worker->tick = first_of(&worker->handshaking)->since;
+	pass(10);
 	assert_int_equal(worker->handshaking.count, 1);
 	pass(1);
-	assert_int_equal(worker->handshaking.count, 0);
 	until(total.value == 0);
 	expect_end(c);
 	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_handshake), 1);
@@ -553,7 +582,7 @@ static void test_close_timeout(void **state)
 	(void)state;
 	conn_close(up.conn, CLOSE_bye, NULL);
 	until(worker->draining.count == 1);
-	worker->tick = first_of(&worker->draining)->entered;
+	worker->tick = first_of(&worker->draining)->since;
 	pass(5);
 	assert_int_equal(worker->draining.count, 1);
 	pass(1);
@@ -568,24 +597,24 @@ static void test_silence(void **state)
 	struct client *c = join();
 
 	(void)state;
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(30);
 	calm();
 	receive(c);
 	assert_int_equal(c->len, 0);
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31);
 	expect(c, "\x89\x00", 2);
 	put_frame(c, 0x8a, "", 0);
 	until(up.conn->pinged == 0);
 	assert_true(conn_is_open(up.conn));
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31);
 	expect(c, "\x89\x00", 2);
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31 + 20);
 	assert_true(conn_is_open(up.conn)); /* and no second ping */
-	worker->tick = up.conn->heard;
+	worker->tick = up.conn->since;
 	pass(31 + 21);
 	assert_false(conn_is_open(up.conn));
 	expect_text(c, "\x88\x16\x0f\xa0" "no pong came in time");
@@ -708,6 +737,11 @@ static void test_held_from_within_a_message(void **state)
 	leave(c);
 }
 
+static bool is_watched(const struct conn *c)
+{
+	return c->bev ? bufferevent_get_enabled(c->bev) & EV_READ : event_pending(&c->readable, EV_READ, NULL);
+}
+
 static void test_held_and_paused(void **state)
 {
 	struct client *c = join();
@@ -720,7 +754,7 @@ static void test_held_and_paused(void **state)
 	conn_hold(up.conn, false);
 	calm();
 	assert_int_equal(up.messages_in, 0); /* paused still, and not read from the socket either */
-	assert_int_equal(bufferevent_get_enabled(up.conn->bev) & EV_READ, 0);
+	assert_false(is_watched(up.conn));
 	conn_hold(up.conn, true);
 	clock_set_offset(60001, 0);
 	assert_int_equal(conn_resume(worker), 0);
@@ -749,12 +783,165 @@ static void test_held_with_much_to_say(void **state)
 		put(c, out, n);
 		turn();
 	}
-	until((bufferevent_get_enabled(up.conn->bev) & EV_READ) == 0);
+	until(!is_watched(up.conn));
 	assert_int_equal(up.messages_in, 0);
 	conn_hold(up.conn, false);
 	until(up.messages_in == 75);
 	assert_int_equal(up.len, 75 * 903);
 	leave(c);
+}
+
+/* ---- parking ---- */
+
+/* A client whose connection is parked. */
+static struct client *join_parked(void)
+{
+	struct client *c = join();
+
+	calm();
+	conn_sweep(worker);
+	assert_null(up.conn->bev);
+	return c;
+}
+
+static void test_whole_frames_are_read_parked(void **state)
+{
+	struct client *c = join_parked();
+
+	(void)state;
+	put_three(c);
+	until(up.messages_in == 3);
+	put_frame(c, 0x89, "x", 1);
+	expect_text(c, "\x8a\x01x");
+	assert_null(up.conn->bev);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_bytes_in), sizeof(REQUEST) - 1 + 4 * 7);
+	leave(c);
+	assert_int_equal(up.reason, CLOSE_peer_gone);
+}
+
+/* Cut anywhere, in a bufferevent meanwhile, and parked again. */
+static void test_a_part_of_a_frame_is_buffered(void **state)
+{
+	struct client *c = join_parked();
+	unsigned char out[64];
+	size_t n = frame(out, 0x81, "whole", 5);
+
+	(void)state;
+	memcpy(out + n, out, n);
+	for (size_t cut = 1; cut < 2 * n; cut++) {
+		put(c, out, cut);
+		until(up.messages_in == cut / n);
+		calm();
+		if (cut != n) /* a message that has begun is collected, a head that is not whole is buffered */
+			assert_true(up.conn->bev || up.conn->stream.assembly);
+		conn_sweep(worker);
+		put(c, out + cut, 2 * n - cut);
+		until(up.messages_in == 2);
+		assert_string_equal(up.messages, "t:whole t:whole ");
+		up.messages_in = 0;
+		up.len = 0;
+		conn_sweep(worker);
+		assert_null(up.conn->bev);
+	}
+	assert_int_equal(stats_read(worker_stats(worker), STAT_bytes_in), sizeof(REQUEST) - 1 + (2 * n - 1) * 2 * n);
+	leave(c);
+}
+
+static void test_paused_while_parked(void **state)
+{
+	struct client *c = join_parked();
+
+	(void)state;
+	up.pause = 60000;
+	put_three(c); /* the first pauses; the others came with it and are kept */
+	until(up.messages_in == 1);
+	put_three(c);
+	calm();
+	assert_int_equal(up.messages_in, 1);
+	up.pause = 0;
+	conn_sweep(worker);
+	clock_set_offset(60001, 0);
+	conn_resume(worker);
+	until(up.messages_in == 6);
+	assert_string_equal(up.messages, "t:1 t:2 t:3 t:1 t:2 t:3 ");
+	conn_sweep(worker);
+	assert_null(up.conn->bev);
+	conn_pause(up.conn, 60000); /* with nothing there: no bufferevent is needed to wait */
+	assert_null(up.conn->bev);
+	put_three(c);
+	calm();
+	assert_int_equal(up.messages_in, 6);
+	clock_set_offset(120002, 0);
+	conn_resume(worker);
+	until(up.messages_in == 9);
+	leave(c);
+}
+
+static void test_held_while_parked(void **state)
+{
+	struct client *c = join_parked();
+
+	(void)state;
+	conn_hold(up.conn, true);
+	put_three(c);
+	calm();
+	assert_int_equal(up.messages_in, 0);
+	conn_hold(up.conn, false);
+	until(up.messages_in == 3);
+	leave(c);
+}
+
+static void test_a_backlog_is_buffered(void **state)
+{
+	struct client *c = join_parked();
+	static char much[60000];
+	unsigned sent = 0;
+
+	(void)state;
+	for (; up.conn->bev == NULL; sent++)
+		ws_conn_send(up.conn, false, much, sizeof(much));
+	conn_sweep(worker);
+	assert_non_null(up.conn->bev);
+	put_three(c);
+	until(up.messages_in == 3);
+	for (size_t left = sent * (sizeof(much) + 4); left > 0; left -= c->len, c->len = 0)
+		until(has(c, 1));
+	until(stats_read(worker_stats(worker), STAT_backlog_bytes) == 0);
+	conn_sweep(worker);
+	assert_null(up.conn->bev);
+	leave(c);
+}
+
+static void test_closing_the_parked(void **state)
+{
+	struct client *c = join_parked();
+
+	(void)state;
+	conn_close(up.conn, CLOSE_bye, NULL);
+	until(worker->draining.count == 1);
+	put_text(c, "too late");
+	calm();
+	expect_text(c, "\x88\x06\x03\xe8" "Bye!");
+	expect_end(c);
+	assert_int_equal(up.messages_in, 0);
+	leave(c);
+}
+
+/* Bufferevents go from one connection to the next. */
+static void test_bufferevents_are_kept(void **state)
+{
+	(void)state;
+	leave(join_parked());
+	assert_int_equal(worker->bevs.n, 1);
+	up.opened = 0;
+	leave(join_parked());
+	assert_int_equal(worker->bevs.n, 1);
+	for (unsigned i = 0; i < BEV_POOL_KEPT + 1; i++) {
+		struct bufferevent *bev = bufferevent_socket_new(worker_base(worker), -1, 0);
+
+		bev_pool_give(&worker->bevs, bev);
+	}
+	assert_int_equal(worker->bevs.n, BEV_POOL_KEPT);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, build, tear_down)
@@ -774,6 +961,7 @@ int main(void)
 		TEST(test_half_closed_by_the_peer),
 		TEST(test_mistakes_are_answered),
 		TEST(test_handshake_timeout),
+		TEST(test_handshake_without_a_byte),
 		TEST(test_close_timeout),
 		TEST(test_silence),
 		TEST(test_pause),
@@ -783,6 +971,13 @@ int main(void)
 		TEST(test_held_from_within_a_message),
 		TEST(test_held_and_paused),
 		TEST(test_held_with_much_to_say),
+		TEST(test_whole_frames_are_read_parked),
+		TEST(test_a_part_of_a_frame_is_buffered),
+		TEST(test_paused_while_parked),
+		TEST(test_held_while_parked),
+		TEST(test_a_backlog_is_buffered),
+		TEST(test_closing_the_parked),
+		TEST(test_bufferevents_are_kept),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* that it is full is told, and meant to be */

@@ -67,10 +67,9 @@ static void open_client_with(struct client *c, int buffer, const struct ws_defla
 	}
 	c->fd = fd[1];
 	c->conn = calloc(1, sizeof(*c->conn));
-	c->conn->worker = worker;
 	c->conn->fd = fd[0];
-	c->conn->bev = bufferevent_socket_new(worker_base(worker), fd[0], 0);
-	bufferevent_disable(c->conn->bev, EV_WRITE);
+	c->conn->bev = bev_pool_take(&worker->bevs, worker_base(worker));
+	bufferevent_setfd(c->conn->bev, fd[0]);
 	list_append(&worker->handshaking, &c->conn->node);
 	assert_true(shared_count_take(&total, 0));
 	c->conn->opened = 1;
