@@ -11,13 +11,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More letters than this, waiting at one worker, make speakers slow down; looked at once in so many messages. */
+#define LETTERS_BEHIND 2048
+#define LOOK_EVERY 16
+
 struct hub {
 	struct hub_opts opts;
 	struct room_opts room_opts;
 	struct strmap *rooms;    /* struct room: those that are at home here */
 	struct strmap *branches; /* struct branch: those with members here */
 	uint32_t last_serial;
-	bool hushed;
+	bool hushed, behind;
+	unsigned said;
 	struct letter_batch out[]; /* one a worker */
 };
 
@@ -329,6 +334,16 @@ void hub_say(struct hub *h, const struct membership *m, struct payload *body, ui
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
 {
 	post_home(h, m->branch, open_relay, text, 0);
+}
+
+bool hub_is_behind(struct hub *h)
+{
+	if (!h->behind && ++h->said % LOOK_EVERY)
+		return false;
+	h->behind = false;
+	for (unsigned i = 0; i < h->opts.n && !h->behind; i++)
+		h->behind = i != h->opts.self && mailbox_waiting(h->opts.mailboxes[i]) > LETTERS_BEHIND;
+	return h->behind;
 }
 
 /* ---- life ---- */

@@ -92,6 +92,13 @@ void hub_say(struct hub *h, const struct membership *m, struct payload *body, ui
 /* TEXT (ref'd) for all in the room, as it is, not stored. */
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text);
 
+/*
+ * Whether another worker has so many letters waiting that who speaks here has
+ * to slow down: with one worker, what cannot be worked off is not read; with
+ * several, one could read more than the others can send.
+ */
+bool hub_is_behind(struct hub *h);
+
 /* The room's name. */
 const struct payload *hub_room_name(const struct membership *m);
 

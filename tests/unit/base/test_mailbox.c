@@ -174,7 +174,7 @@ static struct letter *note(int number)
 static void a_batch_is_posted_in_its_order_with_one_wake(void **state)
 {
 	struct desk *d = *state;
-	struct letter_batch b = { NULL, NULL };
+	struct letter_batch b = { NULL, NULL, 0 };
 
 	mailbox_post_batch(d->box, &b);
 	assert_int_equal(d->wakes, 0);
@@ -189,7 +189,11 @@ static void a_batch_is_posted_in_its_order_with_one_wake(void **state)
 	assert_true(letter_batch_add(&b, note(5)));
 	mailbox_post_batch(d->box, &b);
 	assert_int_equal(d->wakes, 1);
-	assert_int_equal(mailbox_open(d->box, 9), 5);
+	assert_int_equal(mailbox_waiting(d->box), 5);
+	assert_int_equal(mailbox_open(d->box, 2), 2);
+	assert_int_equal(mailbox_waiting(d->box), 3);
+	assert_int_equal(mailbox_open(d->box, 9), 3);
+	assert_int_equal(mailbox_waiting(d->box), 0);
 	assert_opened(d, (int[]){1, 2, 3, 4, 5}, 5);
 }
 
@@ -285,7 +289,7 @@ static void mail_open(struct letter *letter, void *reader)
 static void *write_letters(void *arg)
 {
 	struct writer *w = arg;
-	struct letter_batch batch = { NULL, NULL };
+	struct letter_batch batch = { NULL, NULL, 0 };
 	uint32_t random = w->number + 1;
 
 	for (size_t i = 0; i < w->letters; i++) {

@@ -20,7 +20,7 @@
 #include "chat/session.h"
 
 #define WORKERS 2
-#define LINES 4096
+#define LINES 16384
 
 /* A client: what it was sent, in order. */
 struct client {
@@ -341,6 +341,35 @@ static void test_rooms_are_bounded_and_kept_for_a_while(void **state)
 	tear_down();
 }
 
+/* What another worker cannot work off is not read for ever. */
+static void test_speakers_wait_for_a_worker_that_is_behind(void **state)
+{
+	struct client *a, *b;
+	unsigned i;
+
+	(void)state;
+	build(10, 0);
+	a = join(0, "a", "tea");
+	b = join(1, "b", "tea");
+	for (i = 0; i < 10000 && a->paused == 0 && b->paused == 0; i++) {
+		say(a, "{}");
+		say(b, "{}");
+		mailbox_open(world.boxes[i % 2], i % 2 ? 1 : 0); /* one hardly opens its letters */
+	}
+	assert_in_range(i, 1000, 9999);
+	settle();
+	a->paused = b->paused = 0;
+	for (i = 0; i < 40; i++) {
+		say(a, "{}");
+		say(b, "{}");
+		settle();
+	}
+	assert_int_equal(a->paused + b->paused, 0);
+	forget(a);
+	forget(b);
+	tear_down();
+}
+
 /* An empty room gives way to a new one also when the other worker is its home. */
 static void test_places_travel(void **state)
 {
@@ -458,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_leaving_before_the_answer),
 		cmocka_unit_test(test_names_are_unique_in_the_server),
 		cmocka_unit_test(test_rooms_are_bounded_and_kept_for_a_while),
+		cmocka_unit_test(test_speakers_wait_for_a_worker_that_is_behind),
 		cmocka_unit_test(test_places_travel),
 		cmocka_unit_test(test_announcements_are_summed_up),
 		cmocka_unit_test(test_rate),
