@@ -314,6 +314,8 @@ void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
 
 	if (b == NULL)
 		return;
+	if (h->hushed)
+		parting = NULL; /* the home may not know yet */
 	m->branch = NULL;
 	if (asked) {
 		/* The answer will find nobody, and leave for us. */
