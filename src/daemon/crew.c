@@ -20,6 +20,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Letters opened before the crew stops. */
+#define LETTERS_AT_STOP 65536
+
 #define WORKERS_MAX 256 /* as the option's maximum */
 
 struct hand;
@@ -255,6 +258,9 @@ void crew_stop(struct crew *c)
 	if (c->giving_up)
 		return;
 	c->giving_up = c->stopping;
+	/* What lies here is heard by all before they are closed: others get it before they are told to drain. */
+	mailbox_open(c->mailboxes[0], LETTERS_AT_STOP);
+	front_send(c->hands[0].front);
 	for (unsigned i = 1; i < c->n; i++) {
 		struct hand *h = &c->hands[i];
 

@@ -39,7 +39,7 @@ int front_open_hub(struct front *f, const struct hub_opts *hub);
 /* On the worker's thread: closes all connections (1001), announces nobody's parting; worker_run() returns in time. */
 void front_drain(struct front *f);
 
-/* When no worker runs: posts the letters that it would post at its turn's end. 0: there were none. */
+/* Posts at once the letters that it would post at its turn's end. 0: there were none. */
 unsigned front_send(struct front *f);
 
 /* When no letter is on its way any more. NULL is fine. */

@@ -229,8 +229,8 @@ def cpu(d):
 
 
 def test_half_open_requests_give_way(start):
-    """A part of a request's head is kept of 1024 clients; who sent the first byte longest ago goes for one more."""
-    d = start("handshake_timeout = 60s")
+    """A worker keeps a part of a request's head of 1024 clients; who sent the first byte longest ago goes for one more."""
+    d = start("handshake_timeout = 60s\nworkers = 1\n")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4096),
                                                 resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     before = d.memory("RssAnon")
