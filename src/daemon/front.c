@@ -326,10 +326,23 @@ static const struct worker_ops worker_ops = { on_request, on_open, on_message, o
 
 /* ---- life ---- */
 
+/* Whether OpenSSL can do what every handshake needs, by RFC 6455's own example; also has it loaded in time. */
+static bool can_accept(void)
+{
+	char accept[WS_ACCEPT_LEN + 1];
+
+	return ws_accept("dGhlIHNhbXBsZSBub25jZQ==", accept) && strcmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0;
+}
+
 struct front *front_open(const struct config *cfg, char *err, size_t errlen)
 {
-	struct front *f = calloc(1, sizeof(*f));
+	struct front *f;
 
+	if (!can_accept()) {
+		snprintf(err, errlen, "OpenSSL has no SHA-1, without which no WebSocket can be opened: see openssl.cnf");
+		return NULL;
+	}
+	f = calloc(1, sizeof(*f));
 	if (f == NULL) {
 		snprintf(err, errlen, "no memory");
 		return NULL;

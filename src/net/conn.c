@@ -12,7 +12,6 @@
 #include "wire/ws_frame.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent_struct.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -368,7 +367,28 @@ static void peer_ended(struct conn *c, bool well)
 		conn_set_state(c, CONN_DEAD);
 }
 
-/* A parked socket has bytes, or its end. */
+/* The first bytes of a request are in the inbox. What is not a whole head yet is the upgrade filter's from now on. */
+static void begin_handshake(struct conn *c, size_t len)
+{
+	struct worker *w = worker_here;
+
+	if (w->heads.count >= HEADS_MAX)
+		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
+	list_remove(&w->handshaking, &c->node);
+	c->handshake = handshake_new(c);
+	list_append(list_of(c), &c->node);
+	if (c->handshake == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	handshake_feed(c->handshake, w->inbox, len);
+	if (c->state != CONN_HANDSHAKE)
+		return;
+	handshake_watch(c->handshake);
+	event_del(&c->readable); /* in this order epoll need not be told */
+}
+
+/* The socket of a connection without a bufferevent has bytes, or its end. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
@@ -385,6 +405,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (n <= 0) {
 		peer_ended(c, n == 0);
+		return;
+	}
+	if (c->state == CONN_HANDSHAKE) {
+		begin_handshake(c, (size_t)n);
 		return;
 	}
 	stats_add(STAT_bytes_in, n);
@@ -433,10 +457,19 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	peer_ended(arg, !(what & BEV_EVENT_ERROR));
 }
 
+int conn_take_over(struct conn *c, struct evbuffer *rest)
+{
+	size_t len = evbuffer_get_length(rest);
+
+	if (event_add(&c->readable, NULL) < 0 || (len > 0 && !attach(c)))
+		return -1;
+	stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
+	return len > 0 ? evbuffer_add_buffer(bufferevent_get_input(c->bev), rest) : 0;
+}
+
 void conn_become(struct conn *c, enum conn_protocol p)
 {
 	c->protocol = (uint8_t)p;
-	bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);
 	look_again(c);
 }
 
@@ -519,30 +552,6 @@ static void address_text(const struct sockaddr *peer, char *buf, size_t size)
 		strcpy(buf, "unix");
 }
 
-/* The first byte of a request: from now on it is the upgrade filter's. */
-static void on_request(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-	struct worker *w = worker_here;
-
-	(void)fd;
-	(void)what;
-	if (w->heads.count >= HEADS_MAX)
-		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
-	list_remove(&w->handshaking, &c->node);
-	c->bev = bev_pool_take(&w->bevs, w->base);
-	c->handshake = c->bev ? handshake_new(c) : NULL;
-	list_append(list_of(c), &c->node);
-	if (c->handshake == NULL) {
-		conn_close(c, CLOSE_no_memory, NULL);
-		return;
-	}
-	bufferevent_setfd(c->bev, c->fd);
-	event_del(&c->readable); /* in this order epoll need not be told */
-	event_assign(&c->readable, w->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
-	event_active(&c->bev->ev_read, EV_READ, 1);
-}
-
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -550,7 +559,7 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 
 	address_text(peer, address, sizeof(address));
 	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
-	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_request, c) < 0 ||
+	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
 		close(fd);

@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 struct conn;
+struct evbuffer;
 struct worker;
 struct handshake;
 struct listener;
@@ -87,7 +88,7 @@ enum conn_protocol { CONN_NOTHING, CONN_HTTP, CONN_WEBSOCKET };
 struct conn {
 	struct list_node node; /* in the worker's list of its state, or paused */
 	struct event readable;     /* while it is parked */
-	struct bufferevent *bev;   /* NULL: it is parked */
+	struct bufferevent *bev;   /* NULL: it is parked, or in its handshake */
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
@@ -169,7 +170,10 @@ void conn_set_state(struct conn *c, enum conn_state state);
 /* Last words, from ws_conn_farewell() only: sent although the connection is closing. */
 void conn_last_words(struct conn *c, const void *data, size_t len);
 
-/* It has a bufferevent that nobody else has callbacks on: from now on it speaks P. */
+/* The socket is C's own again, with REST, which is moved, to be read first. -1: no memory. For handshake only. */
+int conn_take_over(struct conn *c, struct evbuffer *rest);
+
+/* From now on it speaks P. */
 void conn_become(struct conn *c, enum conn_protocol p);
 
 /* The worker's reaper, sweep and pause timer. */

@@ -279,7 +279,10 @@ void worker_free(struct worker *w)
 		close(w->wake_write);
 	if (w->wake_read >= 0)
 		close(w->wake_read);
+	upgrade_pool_clear(&w->upgrades);
 	bev_pool_clear(&w->bevs);
+	if (w->base)
+		event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent finalizes freed bufferevents in a loop only */
 	if (w->base)
 		event_base_free(w->base);
 	free(w->inbox);

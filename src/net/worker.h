@@ -20,6 +20,7 @@
 #include "base/stats.h"
 
 #include "net/bev_pool.h"
+#include "net/upgrade_filter.h"
 
 #include <event2/event.h>
 #include <pthread.h>
@@ -85,6 +86,7 @@ struct worker {
 
 	unsigned char *inbox; /* what a parked connection's socket has goes here: WORKER_INBOX bytes */
 	struct bev_pool bevs;
+	struct upgrade_pool upgrades;
 
 	/* what one connection is sent while its input is being read, as one send */
 	struct conn *corked;
