@@ -84,13 +84,26 @@ static bool batch_reserve(struct batch *b, struct worker *w, size_t more)
 	return true;
 }
 
+/* Before the rooms that gave way: a small one does not wait for their strides. */
 static void mark_dirty(struct fanout_wire *wire)
 {
 	struct worker *w = wire->worker;
 
+	worker_flush_soon(w);
 	if (wire->dirty)
 		return;
 	wire->dirty = true;
+	wire->next_dirty = w->dirty;
+	if (w->dirty == NULL)
+		w->dirty_tail = &wire->next_dirty;
+	w->dirty = wire;
+}
+
+/* Goes on in the next turn. */
+static void stay_dirty(struct fanout_wire *wire)
+{
+	struct worker *w = wire->worker;
+
 	wire->next_dirty = NULL;
 	*w->dirty_tail = wire;
 	w->dirty_tail = &wire->next_dirty;
@@ -120,7 +133,6 @@ static int append(struct fanout_wire *wire, const struct framer_frame *f)
 	memcpy(b->data + b->len + f->head_len, f->body, f->body_len);
 	b->len += f->head_len + f->body_len;
 	mark_dirty(wire);
-	worker_flush_soon(wire->worker);
 	stats_add(STAT_deliveries, wire->n);
 	return 0;
 }
@@ -207,7 +219,7 @@ int fanout_flush(struct worker *w)
 {
 	struct fanout_wire *wire = w->dirty;
 
-	/* Each dirty room has its stride; who has more goes to the end of a new list. */
+	/* Each dirty room has its stride; who has more goes to a new list. */
 	w->dirty = NULL;
 	w->dirty_tail = &w->dirty;
 	for (struct fanout_wire *p = wire; p; p = p->next_dirty)
@@ -216,9 +228,9 @@ int fanout_flush(struct worker *w)
 	while (wire) {
 		struct fanout_wire *next = wire->next_dirty;
 
-		wire->dirty = false;
-		if (end_stride(wire))
-			mark_dirty(wire);
+		wire->dirty = end_stride(wire);
+		if (wire->dirty)
+			stay_dirty(wire);
 		wire = next;
 	}
 	return w->dirty != NULL;
