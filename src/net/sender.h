@@ -20,9 +20,15 @@
 struct sender;
 struct conn;
 
-/* Also the entries of a ring, which are 64 + 2 * 16 + 4 bytes each: 26 KB a worker. */
+/*
+ * Also the entries of a ring. A ring has 64 + 2 * 16 + 4 bytes an entry in the
+ * kernel, and 40 here: 35 KB a worker. The rest of a call is 0.5 us, which
+ * 256 sends of 2 to 4 us do not feel any more.
+ */
 #define SENDER_BATCH 256
-#define SENDER_FEW 4
+
+/* By ring, one send costs 1.2 times a send(), 3 cost 1.1, 8 as much, 128 and more 0.87 to 0.97. */
+#define SENDER_FEW 8
 
 struct sender_job {
 	struct conn *conn;
