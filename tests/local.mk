@@ -2,7 +2,7 @@
 #
 # A unit test is tests/unit/FOLDER/test_FILE.c and two lines here: its name in
 # unit_tests, and the LDADD with which its folder's tests link.
-# make check-long runs all of it several times, and the unit tests under valgrind.
+# make check-long runs all of it several times, once without io_uring, and the unit tests under valgrind.
 
 # ---- unit: cmocka; a floor's library whole, and only the floors below it ----
 
@@ -34,6 +34,8 @@ unit_tests = \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
+	tests/unit/net/test_ring \
+	tests/unit/net/test_sender \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -63,6 +65,8 @@ tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
+tests_unit_net_test_ring_LDADD = $(UNIT_NET)
+tests_unit_net_test_sender_LDADD = $(UNIT_NET)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
@@ -109,6 +113,7 @@ EXTRA_DIST += \
 	tests/daemon/test_chat.py \
 	tests/daemon/test_daemon.py \
 	tests/daemon/test_deflate.py \
+	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_tutorials.py \
@@ -130,7 +135,9 @@ check-valgrind: $(unit_tests)
 	done; rm -f valgrind.log
 
 check-long: check check-valgrind
-	@for round in 1 2 3; do $(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; done
+	@for uring in auto auto off; do \
+		$(AM_TESTS_ENVIRONMENT) NATTER_IO_URING=$$uring srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; \
+	done
 
 # ---- how much of src/ the tests run ----
 
