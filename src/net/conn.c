@@ -3,6 +3,7 @@
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
+#include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
 
@@ -155,25 +156,34 @@ static int queue(struct conn *c, const char *data, size_t len)
 	return 0;
 }
 
+/* After a send that took N of the bytes, or failed (-errno): queues the rest. As push(). */
+static enum close_reason pushed(struct conn *c, const char *data, size_t len, ssize_t n)
+{
+	if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK && n != -EINTR && n != -ENOBUFS)
+		return CLOSE_io_error;
+	if (n > 0) {
+		stats_add(STAT_bytes_out, n);
+		data += n;
+		len -= (size_t)n;
+	}
+	if (len == 0)
+		return CLOSE_COUNT;
+	stats_add(STAT_sends_short, 1);
+	return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
+}
+
 /* Sends or queues. CLOSE_COUNT: well; else why the connection has to end. */
 static enum close_reason push(struct conn *c, const char *data, size_t len)
 {
-	if (output_len(c) == 0) {
-		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n;
 
-		stats_add(STAT_sends, 1);
-		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ENOBUFS)
-			return CLOSE_io_error;
-		if (n > 0) {
-			stats_add(STAT_bytes_out, n);
-			data += n;
-			len -= (size_t)n;
-		}
-		if (len == 0)
-			return CLOSE_COUNT;
-		stats_add(STAT_sends_short, 1);
-	}
-	return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
+	if (c->sending)
+		sender_finish(worker_here->sender);
+	if (output_len(c) > 0)
+		return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
+	n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	stats_add(STAT_sends, 1);
+	return pushed(c, data, len, n < 0 ? -errno : n);
 }
 
 static enum close_reason let_go_cork(struct conn *c)
@@ -225,6 +235,29 @@ void conn_write_batch(struct conn *c, const void *data, size_t len)
 	if (c->state != CONN_OPEN && c->state != CONN_HANDSHAKE)
 		return;
 	end = write_in_order(c, data, len);
+	if (end != CLOSE_COUNT)
+		conn_close(c, end, NULL);
+}
+
+void conn_write_soon(struct conn *c, const void *data, size_t len)
+{
+	bool clear = (c->state == CONN_OPEN || c->state == CONN_HANDSHAKE) && !c->sending &&
+		     worker_here->corked != c && output_len(c) == 0;
+
+	if (!clear) {
+		conn_write_batch(c, data, len);
+		return;
+	}
+	c->sending = 1;
+	sender_add(worker_here->sender, c, c->fd, data, len);
+}
+
+void conn_sent(const struct sender_job *job)
+{
+	struct conn *c = job->conn;
+	enum close_reason end = pushed(c, job->data, job->len, job->result);
+
+	c->sending = 0;
 	if (end != CLOSE_COUNT)
 		conn_close(c, end, NULL);
 }

@@ -109,6 +109,7 @@ struct conn {
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
+	bool sending : 1;        /* has a job at the worker's sender */
 	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
 };
 
@@ -150,6 +151,16 @@ void conn_write_static(struct conn *c, const void *data, size_t len);
 
 /* The same for what a room holds for it: no look at the rooms. For fanout only. */
 void conn_write_batch(struct conn *c, const void *data, size_t len);
+
+/*
+ * The same, and where nothing is in the way by the worker's sender: DATA stays
+ * where it is until sender_finish(), which whoever writes to C meanwhile calls.
+ */
+void conn_write_soon(struct conn *c, const void *data, size_t len);
+
+/* The sender's answer. */
+struct sender_job;
+void conn_sent(const struct sender_job *job);
 
 /* Between the two, what C is sent is collected and goes out as one write. */
 void conn_cork(struct conn *c);

@@ -3,6 +3,7 @@
 #include "net/worker.h"
 #include "net/conn.h"
 #include "net/fanout.h"
+#include "net/sender.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -252,7 +253,9 @@ struct worker *worker_new(const struct worker_opts *opts)
 	w->base = make_base();
 	w->mailbox = mailbox_new(wake, w, w);
 	w->inbox = malloc(WORKER_INBOX);
-	if (w->base == NULL || w->mailbox == NULL || w->inbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
+	w->sender = sender_new(conn_sent);
+	if (w->base == NULL || w->mailbox == NULL || w->inbox == NULL || w->sender == NULL || open_wake(w) < 0 ||
+	    make_events(w) < 0) {
 		worker_free(w);
 		return NULL;
 	}
@@ -288,6 +291,7 @@ void worker_free(struct worker *w)
 	free(w->inbox);
 	free(w->cork);
 	free(w->spare_batch);
+	sender_free(w->sender);
 	ws_inflater_free(w->inflater);
 	ws_deflater_free(w->deflater);
 	free(w);
@@ -310,11 +314,25 @@ static void close_all(struct worker *w)
 	event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent finalizes freed bufferevents in a loop only */
 }
 
+/* On the worker's thread, for a ring belongs to the one that made it. */
+static void choose_sending(struct worker *w)
+{
+	const char *why;
+
+	if (!w->opts.io_uring)
+		return;
+	if (sender_use_ring(w->sender, &why) == 0)
+		log_info("io_uring is used", "entries=%d", SENDER_BATCH);
+	else
+		log_info("io_uring is not available, send() is used", "why=\"%s\"", why);
+}
+
 void worker_run(struct worker *w)
 {
 	w->thread = pthread_self();
 	worker_here = w;
 	stats_use(&w->stats);
+	choose_sending(w);
 	event_base_dispatch(w->base);
 	close_all(w);
 }

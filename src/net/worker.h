@@ -62,11 +62,13 @@ struct worker_opts {
 	uint32_t ping_interval;     /* 0: never ping */
 	uint32_t ping_timeout;
 	uint32_t close_timeout;
+	bool io_uring;              /* to send by it, where it is to be had */
 };
 
 #define WORKER_INBOX 65536
 
 struct fanout_wire;
+struct sender;
 struct ws_deflater;
 struct ws_inflater;
 
@@ -99,6 +101,7 @@ struct worker {
 	size_t spare_size;
 	bool flush_due, reap_due;
 
+	struct sender *sender;        /* of what rooms are sent */
 	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */
 	struct ws_deflater *deflater; /* NULL until somebody takes compressed messages */
 
