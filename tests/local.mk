@@ -2,8 +2,8 @@
 #
 # A unit test is tests/unit/FOLDER/test_FILE.c and two lines here: its name in
 # unit_tests, and the LDADD with which its folder's tests link.
-# make check-long runs all of it several times, the unit tests under valgrind, and all
-# of the conformance suite, which alone is make conform.
+# make check-long runs all of it several times, once without io_uring, the unit tests under
+# valgrind, and all of the conformance suite, which alone is make conform.
 
 # ---- unit: cmocka; a floor's library whole, and only the floors below it ----
 
@@ -35,6 +35,8 @@ unit_tests = \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
+	tests/unit/net/test_ring \
+	tests/unit/net/test_sender \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -64,6 +66,8 @@ tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
+tests_unit_net_test_ring_LDADD = $(UNIT_NET)
+tests_unit_net_test_sender_LDADD = $(UNIT_NET)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
@@ -123,6 +127,7 @@ EXTRA_DIST += \
 	tests/daemon/test_chat.py \
 	tests/daemon/test_daemon.py \
 	tests/daemon/test_deflate.py \
+	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_tutorials.py \
@@ -148,7 +153,9 @@ conform: natterd$(EXEEXT)
 	@$(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/conform/run --full
 
 check-long: check check-valgrind conform
-	@for round in 1 2 3; do $(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; done
+	@for uring in auto auto off; do \
+		$(AM_TESTS_ENVIRONMENT) NATTER_IO_URING=$$uring srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; \
+	done
 
 # ---- how much of src/ the tests run ----
 

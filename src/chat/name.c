@@ -37,23 +37,38 @@ static const char *refused(const uint8_t *s, size_t len, bool person)
 
 		if (n <= 0)
 			return "the name is not UTF-8";
+		i += (size_t)n;
+		if (c >= ' ' && c < 0x7f)
+			continue; /* without a look at libunistring's tables */
 		if (is_control(c))
 			return "the name has a control character in it";
 		if (is_bidi_control(c))
 			return "the name has a character in it that changes the direction of text";
 		if (person && is_invisible(c))
 			return "the name has an invisible or unassigned character in it";
-		i += (size_t)n;
 	}
 	return NULL;
+}
+
+static bool is_ascii(const char *s, size_t len)
+{
+	while (len > 0 && (unsigned char)s[len - 1] < 0x80)
+		len--;
+	return len == 0;
 }
 
 static struct payload *normalized(uninorm_t form, const char *in, size_t len, const char **why)
 {
 	size_t n = 0;
-	uint8_t *s = u8_check(BYTES(in), len) ? NULL : u8_normalize(form, BYTES(in), len, NULL, &n);
-	struct payload *p = s ? payload_new(s, n) : NULL;
+	uint8_t *s = NULL;
+	struct payload *p;
 
+	if (is_ascii(in, len)) {
+		p = payload_new(in, len);
+	} else {
+		s = u8_check(BYTES(in), len) ? NULL : u8_normalize(form, BYTES(in), len, NULL, &n);
+		p = s ? payload_new(s, n) : NULL;
+	}
 	if (p == NULL)
 		*why = s || u8_check(BYTES(in), len) == NULL ? "there is no memory" : "the name is not UTF-8";
 	free(s);

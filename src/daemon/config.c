@@ -17,7 +17,7 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, ANNOUNCE, HANDLER };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, ANNOUNCE, HANDLER, IO_URING };
 
 struct row {
 	enum kind kind;

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "chat/journal_memory.h"
 #include "net/worker.h"
+#include "wire/ws_upgrade.h"
 
 #include <event2/event.h>
 #include <jansson.h>
@@ -79,11 +80,24 @@ unsigned crew_size(const struct config *cfg)
 
 /* ---- making ---- */
 
+/* Whether OpenSSL can do what every handshake needs, by RFC 6455's own example; also has it loaded in time. */
+static bool can_accept(void)
+{
+	char accept[WS_ACCEPT_LEN + 1];
+
+	return ws_accept("dGhlIHNhbXBsZSBub25jZQ==", accept) && strcmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0;
+}
+
 struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 {
 	unsigned n = crew_size(cfg);
-	struct crew *c = calloc(1, sizeof(*c) + n * sizeof(c->hands[0]));
+	struct crew *c;
 
+	if (!can_accept()) {
+		snprintf(err, errlen, "OpenSSL has no SHA-1, without which no WebSocket can be opened: see openssl.cnf");
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c) + n * sizeof(c->hands[0]));
 	snprintf(err, errlen, "no memory");
 	if (c == NULL)
 		return NULL;

@@ -338,6 +338,7 @@ static struct worker *make_worker(struct front *f)
 		.ping_interval = c->ping_interval,
 		.ping_timeout = c->ping_timeout,
 		.close_timeout = c->close_timeout,
+		.io_uring = c->io_uring == CONFIG_IO_URING_AUTO,
 	};
 
 	return worker_new(&o);

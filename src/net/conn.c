@@ -3,6 +3,7 @@
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
+#include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
 
@@ -12,7 +13,6 @@
 #include "wire/ws_frame.h"
 
 #include <event2/buffer.h>
-#include <event2/bufferevent_struct.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,25 +156,34 @@ static int queue(struct conn *c, const char *data, size_t len)
 	return 0;
 }
 
+/* After a send that took N of the bytes, or failed (-errno): queues the rest. As push(). */
+static enum close_reason pushed(struct conn *c, const char *data, size_t len, ssize_t n)
+{
+	if (n < 0 && n != -EAGAIN && n != -EWOULDBLOCK && n != -EINTR && n != -ENOBUFS)
+		return CLOSE_io_error;
+	if (n > 0) {
+		stats_add(STAT_bytes_out, n);
+		data += n;
+		len -= (size_t)n;
+	}
+	if (len == 0)
+		return CLOSE_COUNT;
+	stats_add(STAT_sends_short, 1);
+	return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
+}
+
 /* Sends or queues. CLOSE_COUNT: well; else why the connection has to end. */
 static enum close_reason push(struct conn *c, const char *data, size_t len)
 {
-	if (output_len(c) == 0) {
-		ssize_t n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t n;
 
-		stats_add(STAT_sends, 1);
-		if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ENOBUFS)
-			return CLOSE_io_error;
-		if (n > 0) {
-			stats_add(STAT_bytes_out, n);
-			data += n;
-			len -= (size_t)n;
-		}
-		if (len == 0)
-			return CLOSE_COUNT;
-		stats_add(STAT_sends_short, 1);
-	}
-	return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
+	if (c->sending)
+		sender_finish(worker_here->sender);
+	if (output_len(c) > 0)
+		return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
+	n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	stats_add(STAT_sends, 1);
+	return pushed(c, data, len, n < 0 ? -errno : n);
 }
 
 static enum close_reason let_go_cork(struct conn *c)
@@ -226,6 +235,29 @@ void conn_write_batch(struct conn *c, const void *data, size_t len)
 	if (c->state != CONN_OPEN && c->state != CONN_HANDSHAKE)
 		return;
 	end = write_in_order(c, data, len);
+	if (end != CLOSE_COUNT)
+		conn_close(c, end, NULL);
+}
+
+void conn_write_soon(struct conn *c, const void *data, size_t len)
+{
+	bool clear = (c->state == CONN_OPEN || c->state == CONN_HANDSHAKE) && !c->sending &&
+		     worker_here->corked != c && output_len(c) == 0;
+
+	if (!clear) {
+		conn_write_batch(c, data, len);
+		return;
+	}
+	c->sending = 1;
+	sender_add(worker_here->sender, c, c->fd, data, len);
+}
+
+void conn_sent(const struct sender_job *job)
+{
+	struct conn *c = job->conn;
+	enum close_reason end = pushed(c, job->data, job->len, job->result);
+
+	c->sending = 0;
 	if (end != CLOSE_COUNT)
 		conn_close(c, end, NULL);
 }
@@ -368,7 +400,28 @@ static void peer_ended(struct conn *c, bool well)
 		conn_set_state(c, CONN_DEAD);
 }
 
-/* A parked socket has bytes, or its end. */
+/* The first bytes of a request are in the inbox. What is not a whole head yet is the upgrade filter's from now on. */
+static void begin_handshake(struct conn *c, size_t len)
+{
+	struct worker *w = worker_here;
+
+	if (w->heads.count >= HEADS_MAX)
+		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
+	list_remove(&w->handshaking, &c->node);
+	c->handshake = handshake_new(c);
+	list_append(list_of(c), &c->node);
+	if (c->handshake == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	handshake_feed(c->handshake, w->inbox, len);
+	if (c->state != CONN_HANDSHAKE)
+		return;
+	handshake_watch(c->handshake);
+	event_del(&c->readable); /* in this order epoll need not be told */
+}
+
+/* The socket of a connection without a bufferevent has bytes, or its end. */
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
@@ -385,6 +438,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (n <= 0) {
 		peer_ended(c, n == 0);
+		return;
+	}
+	if (c->state == CONN_HANDSHAKE) {
+		begin_handshake(c, (size_t)n);
 		return;
 	}
 	stats_add(STAT_bytes_in, n);
@@ -433,10 +490,19 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	peer_ended(arg, !(what & BEV_EVENT_ERROR));
 }
 
+int conn_take_over(struct conn *c, struct evbuffer *rest)
+{
+	size_t len = evbuffer_get_length(rest);
+
+	if (event_add(&c->readable, NULL) < 0 || (len > 0 && !attach(c)))
+		return -1;
+	stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
+	return len > 0 ? evbuffer_add_buffer(bufferevent_get_input(c->bev), rest) : 0;
+}
+
 void conn_become(struct conn *c, enum conn_protocol p)
 {
 	c->protocol = (uint8_t)p;
-	bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);
 	look_again(c);
 }
 
@@ -519,30 +585,6 @@ static void address_text(const struct sockaddr *peer, char *buf, size_t size)
 		strcpy(buf, "unix");
 }
 
-/* The first byte of a request: from now on it is the upgrade filter's. */
-static void on_request(evutil_socket_t fd, short what, void *arg)
-{
-	struct conn *c = arg;
-	struct worker *w = worker_here;
-
-	(void)fd;
-	(void)what;
-	if (w->heads.count >= HEADS_MAX)
-		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
-	list_remove(&w->handshaking, &c->node);
-	c->bev = bev_pool_take(&w->bevs, w->base);
-	c->handshake = c->bev ? handshake_new(c) : NULL;
-	list_append(list_of(c), &c->node);
-	if (c->handshake == NULL) {
-		conn_close(c, CLOSE_no_memory, NULL);
-		return;
-	}
-	bufferevent_setfd(c->bev, c->fd);
-	event_del(&c->readable); /* in this order epoll need not be told */
-	event_assign(&c->readable, w->base, c->fd, EV_READ | EV_PERSIST, on_readable, c);
-	event_active(&c->bev->ev_read, EV_READ, 1);
-}
-
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -550,7 +592,7 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 
 	address_text(peer, address, sizeof(address));
 	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
-	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_request, c) < 0 ||
+	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
 		close(fd);

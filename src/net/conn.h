@@ -36,6 +36,7 @@
 #include <stdint.h>
 
 struct conn;
+struct evbuffer;
 struct worker;
 struct handshake;
 struct listener;
@@ -87,7 +88,7 @@ enum conn_protocol { CONN_NOTHING, CONN_HTTP, CONN_WEBSOCKET };
 struct conn {
 	struct list_node node; /* in the worker's list of its state, or paused */
 	struct event readable;     /* while it is parked */
-	struct bufferevent *bev;   /* NULL: it is parked */
+	struct bufferevent *bev;   /* NULL: it is parked, or in its handshake */
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
@@ -108,6 +109,7 @@ struct conn {
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
+	bool sending : 1;        /* has a job at the worker's sender */
 	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
 };
 
@@ -150,6 +152,16 @@ void conn_write_static(struct conn *c, const void *data, size_t len);
 /* The same for what a room holds for it: no look at the rooms. For fanout only. */
 void conn_write_batch(struct conn *c, const void *data, size_t len);
 
+/*
+ * The same, and where nothing is in the way by the worker's sender: DATA stays
+ * where it is until sender_finish(), which whoever writes to C meanwhile calls.
+ */
+void conn_write_soon(struct conn *c, const void *data, size_t len);
+
+/* The sender's answer. */
+struct sender_job;
+void conn_sent(const struct sender_job *job);
+
 /* Between the two, what C is sent is collected and goes out as one write. */
 void conn_cork(struct conn *c);
 void conn_uncork(struct conn *c);
@@ -169,7 +181,10 @@ void conn_set_state(struct conn *c, enum conn_state state);
 /* Last words, from ws_conn_farewell() only: sent although the connection is closing. */
 void conn_last_words(struct conn *c, const void *data, size_t len);
 
-/* It has a bufferevent that nobody else has callbacks on: from now on it speaks P. */
+/* The socket is C's own again, with REST, which is moved, to be read first. -1: no memory. For handshake only. */
+int conn_take_over(struct conn *c, struct evbuffer *rest);
+
+/* From now on it speaks P. */
 void conn_become(struct conn *c, enum conn_protocol p);
 
 /* The worker's reaper, sweep and pause timer. */

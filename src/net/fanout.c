@@ -3,6 +3,7 @@
 #include "net/fanout.h"
 #include "net/conn.h"
 #include "net/framer.h"
+#include "net/sender.h"
 #include "net/worker.h"
 
 #include <stdlib.h>
@@ -82,17 +83,29 @@ static bool batch_reserve(struct batch *b, struct worker *w, size_t more)
 	return true;
 }
 
+/* Before the rooms that gave way: a small one does not wait for their strides. */
 static void mark_dirty(struct fanout_wire *wire)
 {
 	struct worker *w = wire->worker;
 
-	if (!wire->dirty) {
-		wire->dirty = true;
-		wire->next_dirty = NULL;
-		*w->dirty_tail = wire;
-		w->dirty_tail = &wire->next_dirty;
-	}
 	worker_flush_soon(w);
+	if (wire->dirty)
+		return;
+	wire->dirty = true;
+	wire->next_dirty = w->dirty;
+	if (w->dirty == NULL)
+		w->dirty_tail = &wire->next_dirty;
+	w->dirty = wire;
+}
+
+/* Goes on in the next turn. */
+static void stay_dirty(struct fanout_wire *wire)
+{
+	struct worker *w = wire->worker;
+
+	wire->next_dirty = NULL;
+	*w->dirty_tail = wire;
+	w->dirty_tail = &wire->next_dirty;
 }
 
 static void unmark_dirty(struct fanout_wire *wire)
@@ -144,20 +157,22 @@ int fanout_publish(struct fanout *f, const char *text, size_t len)
 
 static uint64_t end_of(const struct batch *b) { return b->begin + b->len; }
 
-static void send_rest(struct member *m, const struct batch *b)
+typedef void write_fn(struct conn *c, const void *data, size_t len);
+
+static void send_rest(struct member *m, const struct batch *b, write_fn *write)
 {
 	uint64_t from = m->sent;
 
 	if (b->len == 0 || from >= end_of(b))
 		return;
 	m->sent = end_of(b);
-	conn_write_batch(m->conn, b->data + (from - b->begin), (size_t)(end_of(b) - from));
+	write(m->conn, b->data + (from - b->begin), (size_t)(end_of(b) - from));
 }
 
 static void serve(struct member *m, const struct fanout_wire *wire)
 {
-	send_rest(m, &wire->flushing);
-	send_rest(m, &wire->filling);
+	send_rest(m, &wire->flushing, conn_write_batch);
+	send_rest(m, &wire->filling, conn_write_batch);
 }
 
 void fanout_serve(struct conn *c)
@@ -179,15 +194,20 @@ static void begin_flush(struct fanout_wire *wire)
 	wire->cursor = 0;
 }
 
-/* Up to FANOUT_STRIDE members get their batch. Returns whether there is more to do. */
-static bool flush_stride(struct fanout_wire *wire)
+/* Up to FANOUT_STRIDE members get their batch. */
+static void begin_stride(struct fanout_wire *wire)
 {
 	uint32_t stop;
 
 	begin_flush(wire);
 	stop = wire->n - wire->cursor > FANOUT_STRIDE ? wire->cursor + FANOUT_STRIDE : wire->n;
 	while (wire->cursor < stop)
-		send_rest(&wire->members[wire->cursor++], &wire->flushing);
+		send_rest(&wire->members[wire->cursor++], &wire->flushing, conn_write_soon);
+}
+
+/* They have had it. Returns whether there is more to do. */
+static bool end_stride(struct fanout_wire *wire)
+{
 	if (wire->cursor < wire->n)
 		return true;
 	batch_release(&wire->flushing, wire->worker);
@@ -198,19 +218,18 @@ int fanout_flush(struct worker *w)
 {
 	struct fanout_wire *wire = w->dirty;
 
-	/* Each dirty room has its stride; who has more goes to the end of a new list. */
+	/* Each dirty room has its stride; who has more goes to a new list. */
 	w->dirty = NULL;
 	w->dirty_tail = &w->dirty;
+	for (struct fanout_wire *p = wire; p; p = p->next_dirty)
+		begin_stride(p);
+	sender_finish(w->sender); /* all rooms together: many are small */
 	while (wire) {
 		struct fanout_wire *next = wire->next_dirty;
 
-		wire->dirty = false;
-		if (flush_stride(wire)) {
-			wire->dirty = true;
-			wire->next_dirty = NULL;
-			*w->dirty_tail = wire;
-			w->dirty_tail = &wire->next_dirty;
-		}
+		wire->dirty = end_stride(wire);
+		if (wire->dirty)
+			stay_dirty(wire);
 		wire = next;
 	}
 	return w->dirty != NULL;

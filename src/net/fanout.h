@@ -12,7 +12,8 @@
  * things never breaks.
  *
  * A flush gives way to other events after FANOUT_STRIDE sends and goes on in
- * the next turn; what is published meanwhile collects in a second batch.
+ * the next turn, after the rooms that have not begun; what is published meanwhile
+ * collects in a second batch.
  *
  * One worker's; members may be removed at any time but not from within a send.
  */
@@ -34,7 +35,11 @@ struct fanout_seat {
 	uint32_t index;           /* in the wire's array */
 };
 
-#define FANOUT_STRIDE 512
+/*
+ * 4 ms of sending. Giving way costs coalescing: what is said meanwhile goes into
+ * another batch. With 512 a room of 1010 pays 1.3 times as much for a message.
+ */
+#define FANOUT_STRIDE 1024
 
 /* NULL: no memory. */
 struct fanout *fanout_new(struct worker *w);

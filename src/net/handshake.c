@@ -15,7 +15,7 @@
 
 struct handshake {
 	struct conn *conn;
-	struct upgrade_filter *filter;
+	struct upgrade_filter *filter; /* NULL: given back */
 	bool head_only;
 	struct conn_answer answer;
 	struct ws_deflate deflate; /* what was agreed on */
@@ -71,13 +71,23 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	prepare_accept(h, &r, &u);
 }
 
-/* The filter's: it is gone, the connection is ours. */
-static void on_done(void *arg)
+static void give_filter_back(struct handshake *h)
+{
+	upgrade_filter_give(&worker_here->upgrades, h->filter);
+	h->filter = NULL;
+}
+
+/* The filter's: the connection is ours. */
+static void on_done(void *arg, struct evbuffer *rest)
 {
 	struct handshake *h = arg;
 	struct conn *c = h->conn;
 
-	h->filter = NULL;
+	if (conn_take_over(c, rest) < 0) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	give_filter_back(h);
 	if (h->answer.status != 101) {
 		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", conn_address(c),
 			    h->answer.status);
@@ -106,21 +116,27 @@ static const struct upgrade_filter_ops filter_ops = { on_head, on_done, on_gone 
 struct handshake *handshake_new(struct conn *c)
 {
 	struct handshake *h = calloc(1, sizeof(*h));
+	struct worker *w = worker_here;
 
 	if (h == NULL)
 		return NULL;
 	h->conn = c;
-	h->filter = upgrade_filter_new(c->bev, worker_here->opts.max_head, &filter_ops, h);
-	if (h->filter)
-		return h;
-	free(h);
-	return NULL;
+	h->filter = upgrade_filter_take(&w->upgrades, &w->bevs, w->base);
+	if (h->filter == NULL) {
+		free(h);
+		return NULL;
+	}
+	upgrade_filter_start(h->filter, w->opts.max_head, &filter_ops, h);
+	return h;
 }
+
+void handshake_feed(struct handshake *h, const void *data, size_t len) { upgrade_filter_feed(h->filter, data, len); }
+void handshake_watch(struct handshake *h) { upgrade_filter_watch(h->filter, h->conn->fd); }
 
 void handshake_free(struct handshake *h)
 {
 	if (h == NULL)
 		return;
-	upgrade_filter_free(h->filter);
+	give_filter_back(h);
 	free(h);
 }

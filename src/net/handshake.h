@@ -8,11 +8,19 @@
 #ifndef NATTER_NET_HANDSHAKE_H
 #define NATTER_NET_HANDSHAKE_H
 
+#include <stddef.h>
+
 struct conn;
 struct handshake;
 
-/* Begins it on C, whose bufferevent does not have the fd yet. NULL: no memory. */
+/* NULL: no memory. */
 struct handshake *handshake_new(struct conn *c);
+
+/* The first bytes of C, which may be all that it needs: then it is gone when this returns. */
+void handshake_feed(struct handshake *h, const void *data, size_t len);
+
+/* It reads the rest from the socket as it comes. */
+void handshake_watch(struct handshake *h);
 
 /* For a connection that ends before its time. NULL is fine. */
 void handshake_free(struct handshake *h);

@@ -18,6 +18,9 @@ src_net_libnet_a_SOURCES = \
 	src/net/http_conn.h \
 	src/net/listener.c \
 	src/net/listener.h \
+	src/net/ring.h \
+	src/net/sender.c \
+	src/net/sender.h \
 	src/net/upgrade_filter.c \
 	src/net/upgrade_filter.h \
 	src/net/worker.c \
@@ -25,6 +28,10 @@ src_net_libnet_a_SOURCES = \
 	src/net/ws_conn.c \
 	src/net/ws_conn.h
 
+if HAVE_LIBURING
+src_net_libnet_a_SOURCES += src/net/ring.c
+endif
+
 NET = src/net/libnet.a
-NET_LIBS = $(WIRE_ALL) $(BASE_ALL) $(EVENT_LIBS)
+NET_LIBS = $(WIRE_ALL) $(BASE_ALL) $(EVENT_LIBS) $(URING_LIBS)
 NET_ALL = $(NET) $(NET_LIBS)

@@ -3,6 +3,7 @@
 #include "net/worker.h"
 #include "net/conn.h"
 #include "net/fanout.h"
+#include "net/sender.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -231,8 +232,8 @@ static int make_events(struct worker *w)
 	w->ev_flush = event_new(w->base, -1, 0, on_flush, w);
 	w->ev_flush_later = event_new(w->base, -1, 0, on_flush, w);
 	w->ev_give_up = event_new(w->base, -1, 0, on_give_up, w);
-	if (!w->ev_tick || !w->ev_wake || !w->ev_post || !w->ev_reap || !w->ev_pause || !w->ev_flush || !w->ev_flush_later ||
-	    !w->ev_give_up)
+	if (!w->ev_tick || !w->ev_wake || !w->ev_post || !w->ev_reap || !w->ev_pause || !w->ev_flush ||
+	    !w->ev_flush_later || !w->ev_give_up)
 		return -1;
 	return event_add(w->ev_tick, &second) < 0 || event_add(w->ev_wake, NULL) < 0 ? -1 : 0;
 }
@@ -270,7 +271,9 @@ struct worker *worker_new(const struct worker_opts *opts)
 	w->base = make_base();
 	w->mailbox = mailbox_new(wake, w, w);
 	w->inbox = malloc(WORKER_INBOX);
-	if (w->base == NULL || w->mailbox == NULL || w->inbox == NULL || open_wake(w) < 0 || make_events(w) < 0) {
+	w->sender = sender_new(conn_sent);
+	if (w->base == NULL || w->mailbox == NULL || w->inbox == NULL || w->sender == NULL || open_wake(w) < 0 ||
+	    make_events(w) < 0) {
 		worker_free(w);
 		return NULL;
 	}
@@ -290,10 +293,6 @@ void worker_free(struct worker *w)
 	if (w == NULL)
 		return;
 	mailbox_free(w->mailbox);
-	if (w == worker_here)
-		worker_here = NULL;
-	if (stats_mine == &w->stats)
-		stats_use(NULL);
 	for (struct event **e = &w->ev_tick; e <= &w->ev_give_up; e++)
 		if (*e)
 			event_free(*e);
@@ -301,14 +300,22 @@ void worker_free(struct worker *w)
 		close(w->wake_write);
 	if (w->wake_read >= 0)
 		close(w->wake_read);
+	upgrade_pool_clear(&w->upgrades);
 	bev_pool_clear(&w->bevs);
+	if (w->base)
+		event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent finalizes freed bufferevents in a loop only */
 	if (w->base)
 		event_base_free(w->base);
 	free(w->inbox);
 	free(w->cork);
 	free(w->spare_batch);
+	sender_free(w->sender);
 	ws_inflater_free(w->inflater);
 	ws_deflater_free(w->deflater);
+	if (w == worker_here)
+		worker_here = NULL;
+	if (stats_mine == &w->stats)
+		stats_use(NULL);
 	free(w);
 }
 
@@ -330,6 +337,19 @@ static void close_all(struct worker *w)
 	event_base_loop(w->base, EVLOOP_NONBLOCK); /* libevent finalizes freed bufferevents in a loop only */
 }
 
+/* On the worker's thread, for a ring belongs to the one that made it. */
+static void choose_sending(struct worker *w)
+{
+	const char *why;
+
+	if (!w->opts.io_uring)
+		return;
+	if (sender_use_ring(w->sender, &why) == 0)
+		log_info("io_uring is used", "entries=%d", SENDER_BATCH);
+	else
+		log_info("io_uring is not available, send() is used", "why=\"%s\"", why);
+}
+
 void worker_enter(struct worker *w)
 {
 	worker_here = w;
@@ -339,6 +359,7 @@ void worker_enter(struct worker *w)
 void worker_run(struct worker *w)
 {
 	worker_enter(w);
+	choose_sending(w);
 	event_base_dispatch(w->base);
 	close_all(w);
 }

@@ -20,6 +20,7 @@
 #include "base/stats.h"
 
 #include "net/bev_pool.h"
+#include "net/upgrade_filter.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -62,11 +63,13 @@ struct worker_opts {
 	uint32_t ping_interval;     /* 0: never ping */
 	uint32_t ping_timeout;
 	uint32_t close_timeout;
+	bool io_uring;              /* to send by it, where it is to be had */
 };
 
 #define WORKER_INBOX 65536
 
 struct fanout_wire;
+struct sender;
 struct ws_deflater;
 struct ws_inflater;
 
@@ -86,6 +89,7 @@ struct worker {
 
 	unsigned char *inbox; /* what a parked connection's socket has goes here: WORKER_INBOX bytes */
 	struct bev_pool bevs;
+	struct upgrade_pool upgrades;
 
 	/* what one connection is sent while its input is being read, as one send */
 	struct conn *corked;
@@ -98,6 +102,7 @@ struct worker {
 	size_t spare_size;
 	bool flush_due, reap_due, post_due;
 
+	struct sender *sender;        /* of what rooms are sent */
 	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */
 	struct ws_deflater *deflater; /* NULL until somebody takes compressed messages */
 

@@ -19,6 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
+IO_URING = os.environ.get("NATTER_IO_URING")  # auto or off, where a test does not say
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 DEADLINE = 20.0  # seconds that anything may take on a busy machine
 
@@ -53,18 +54,18 @@ class Natterd:
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.files = files
-        if WORKERS and "workers" not in (config or ""):
-            if config is None:
-                self.args += [host, "0"]
-            config = f"workers = {WORKERS}\n" + (config or "")
+        self.command = [BINARY, *self.args]
+        if config is None:
+            self.command += [host, "0"]
+        elif "listener" not in config:
+            config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
+        for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
+            if value and option not in (config or ""):
+                config = (config or "") + f"\n{option} = {value}\n"
         if config is not None:
-            if "listener" not in config and not self.args:
-                config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
             with open(self.config_path, "w", encoding="utf-8") as f:
                 f.write(config)
-            self.command = [BINARY, "-c", self.config_path, *self.args]
-        else:
-            self.command = [BINARY, *self.args, host, "0"]
+            self.command[1:1] = ["-c", self.config_path]
         self.start()
 
     def start(self):

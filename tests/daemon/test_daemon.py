@@ -21,6 +21,16 @@ def conf(tmp_path, text):
 
 # ---- arguments ----
 
+def test_openssl_without_sha1_is_said_at_the_start(tmp_path):
+    """As where only FIPS algorithms are allowed: not by a 503 for each client."""
+    cnf = tmp_path / "openssl.cnf"
+    cnf.write_text("openssl_conf = a\n[a]\nproviders = b\n[b]\nnull = c\n[c]\nactivate = 1\n")
+    r = subprocess.run([BINARY, "127.0.0.1", "0"], env={**os.environ, "OPENSSL_CONF": str(cnf)}, capture_output=True,
+                       text=True, timeout=20, check=False)
+    assert r.returncode == 1
+    assert "OpenSSL has no SHA-1" in r.stderr
+
+
 def test_help_and_version():
     status, out = run("--help")
     assert status == 0 and "Usage: natterd" in out and "--print-config" in out

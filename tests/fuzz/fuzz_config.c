@@ -103,6 +103,7 @@ static bool check_LOG(uint32_t w, const char *min, const char *max) { (void)min,
 static bool check_LOG_LEVEL(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_LOG_LEVEL_DEBUG; }
 static bool check_ANNOUNCE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ANNOUNCE_OFF; }
 static bool check_HANDLER(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_HANDLER_COMMANDS; }
+static bool check_IO_URING(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_IO_URING_OFF; }
 
 static void check_values(const struct config *c)
 {

@@ -147,8 +147,13 @@ static void check_answer(const struct ws_upgrade *u, const char *protocol, size_
 static void check_item(const struct http_head *h, const char *buf, const struct ws_extension_item *item)
 {
 	CHECK(http_token(buf + item->name.at, item->name.len) && in_field(h, buf, EXTENSIONS, item->name));
-	if (item->has_value)
-		CHECK(http_token(buf + item->value.at, item->value.len) && in_field(h, buf, EXTENSIONS, item->value));
+	if (item->has_value) {
+		char *value = malloc(item->value.len + 1u);
+		size_t len = value ? ws_extension_value(item, buf, value, item->value.len) : 0;
+
+		CHECK(len && http_token(value, len) && in_field(h, buf, EXTENSIONS, item->value));
+		free(value);
+	}
 }
 
 static bool is_param(enum ws_extension_kind kind)
@@ -160,6 +165,7 @@ static void check_extensions(const struct http_head *h, const char *buf)
 {
 	struct ws_extension_item item = {.kind = WS_EXTENSION_END};
 	struct ws_extension_place place = {0};
+	struct http_piece field;
 	size_t n;
 
 	for (n = 0; n == 0 || item.kind < WS_EXTENSION_END; n++) {
@@ -169,7 +175,9 @@ static void check_extensions(const struct http_head *h, const char *buf)
 		if (item.kind == WS_EXTENSION_OFFER || item.kind == WS_EXTENSION_PARAM)
 			check_item(h, buf, &item);
 	}
-	CHECK(ws_extension_valid(h, buf) == (item.kind == WS_EXTENSION_END));
+	/* no field is fine, a field without an offer is not */
+	CHECK(ws_extension_valid(h, buf) ==
+	      (item.kind == WS_EXTENSION_END && (n > 1 || !http_head_field(h, buf, EXTENSIONS, 0, &field))));
 	if (item.kind == WS_EXTENSION_END)
 		CHECK(ws_extension_next(h, buf, &place).kind == WS_EXTENSION_END);
 }

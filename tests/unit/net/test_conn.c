@@ -927,20 +927,28 @@ static void test_closing_the_parked(void **state)
 	leave(c);
 }
 
-/* Bufferevents go from one connection to the next. */
+/* Filters and bufferevents go from one connection to the next; not too many are kept. */
 static void test_bufferevents_are_kept(void **state)
 {
+	struct client *c;
+
 	(void)state;
 	leave(join_parked());
-	assert_int_equal(worker->bevs.n, 1);
 	up.opened = 0;
 	leave(join_parked());
+	assert_int_equal(worker->upgrades.n, 1);
+	assert_int_equal(worker->bevs.n, 0);
+	up.opened = 0;
+	c = join_parked();
+	put(c, "\x81", 1);
+	until(up.conn->bev != NULL);
+	put(c, "\x80\0\0\0\0", 5);
+	until(up.messages_in == 1);
+	conn_sweep(worker);
 	assert_int_equal(worker->bevs.n, 1);
-	for (unsigned i = 0; i < BEV_POOL_KEPT + 1; i++) {
-		struct bufferevent *bev = bufferevent_socket_new(worker_base(worker), -1, 0);
-
-		bev_pool_give(&worker->bevs, bev);
-	}
+	leave(c);
+	for (unsigned i = 0; i < BEV_POOL_KEPT; i++)
+		bev_pool_give(&worker->bevs, bufferevent_socket_new(worker_base(worker), -1, 0));
 	assert_int_equal(worker->bevs.n, BEV_POOL_KEPT);
 }
 

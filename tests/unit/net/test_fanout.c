@@ -1,5 +1,6 @@
 /*
  * A worker with WebSocket clients on socketpairs; the tests read what arrives.
+ * All of it by send(), and again by io_uring where it is to be had.
  */
 #include <config.h>
 
@@ -15,9 +16,11 @@
 
 #include "net/conn.h"
 #include "net/fanout.h"
+#include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
 
+#include <event2/buffer.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,6 +29,7 @@
 static struct worker *worker;
 static struct shared_count total;
 static int closed_with;
+static bool use_ring;
 
 static void on_closed(struct conn *c, enum close_reason r)
 {
@@ -40,9 +44,24 @@ static void build(size_t send_queue)
 				 .send_queue = send_queue, .deflate_min = 100,
 				 .handshake_timeout = 10000, .close_timeout = 1000 };
 
+	const char *why;
+
 	closed_with = -1;
 	worker = worker_new(&o);
 	stats_use(worker_stats(worker));
+	if (use_ring && sender_use_ring(worker->sender, &why) < 0) {
+		worker_free(worker);
+		print_message("no io_uring here: %s\n", why);
+		skip();
+	}
+}
+
+/* Those of both kinds. */
+static int64_t sends(void)
+{
+	const struct stats *s = worker_stats(worker);
+
+	return stats_read(s, STAT_sends) + stats_read(s, STAT_ring_sends);
 }
 
 static void turn(void) { event_base_loop(worker_base(worker), EVLOOP_NONBLOCK); }
@@ -121,7 +140,7 @@ static void test_one_batch_a_turn(void **state)
 {
 	struct client c[3];
 	struct fanout *f;
-	int64_t sends;
+	int64_t before;
 
 	(void)state;
 	build(100000);
@@ -130,14 +149,14 @@ static void test_one_batch_a_turn(void **state)
 		open_client(&c[i], 0);
 		fanout_add(f, &c[i].seat, c[i].conn);
 	}
-	sends = stats_read(worker_stats(worker), STAT_sends);
+	before = sends();
 	for (int i = 0; i < 5; i++)
 		publish(f, "x");
 	expect(&c[0], "");
 	turn();
 	for (size_t i = 0; i < 3; i++)
 		expect(&c[i], "[x][x][x][x][x]");
-	assert_int_equal(stats_read(worker_stats(worker), STAT_sends) - sends, 3);
+	assert_int_equal(sends() - before, 3);
 	for (size_t i = 0; i < 3; i++)
 		fanout_remove(&c[i].seat);
 	end(c, 3);
@@ -177,7 +196,7 @@ static void test_joining_leaving_and_own_messages_in_mid_batch(void **state)
 	tear_down(f);
 }
 
-#define MANY (3 * FANOUT_STRIDE)
+#define MANY (FANOUT_STRIDE + FANOUT_STRIDE / 2)
 
 /* A flush that gives way, members that come and go meanwhile: each hears each batch once. */
 static void test_changes_while_a_flush_is_under_way(void **state)
@@ -219,6 +238,148 @@ static void test_changes_while_a_flush_is_under_way(void **state)
 	}
 	fanout_remove(&c[MANY].seat);
 	end(c, MANY + 1);
+	tear_down(f);
+}
+
+/* A large room's flush gives way to small rooms, which go first, and to events. */
+static void test_small_rooms_meanwhile(void **state)
+{
+	static struct client c[MANY], small[5];
+	struct fanout *f, *g;
+	unsigned turns = 0;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	g = fanout_new(worker);
+	for (size_t i = 0; i < MANY; i++) {
+		open_client(&c[i], 0);
+		fanout_add(f, &c[i].seat, c[i].conn);
+	}
+	for (size_t i = 0; i < 5; i++) {
+		open_client(&small[i], 0);
+		fanout_add(g, &small[i].seat, small[i].conn);
+	}
+	publish(f, "1");
+	assert_true(fanout_flush(worker));
+	publish(g, "a");
+	publish(f, "2");
+	assert_true(worker->dirty == small[0].seat.wire);
+	assert_true(fanout_flush(worker));
+	expect(&small[4], "[a]");
+	expect(&c[MANY - 1], "[1]");
+	while (fanout_flush(worker)) {
+		publish(g, "b");
+		turns++;
+	}
+	assert_int_equal(turns, 1);
+	fanout_flush(worker);
+	expect(&small[4], "[b]");
+	expect(&c[MANY - 1], "[2]");
+	expect(&c[1], "[1][2]");
+	for (size_t i = 0; i < MANY; i++)
+		fanout_remove(&c[i].seat);
+	for (size_t i = 0; i < 5; i++)
+		fanout_remove(&small[i].seat);
+	end(c, MANY);
+	end(small, 5);
+	fanout_free(g);
+	tear_down(f);
+}
+
+/* Who is in both rooms has what each said in its order, also while a short write is in the way. */
+static void test_in_two_rooms(void **state)
+{
+	struct client c[10];
+	struct fanout_seat second[10];
+	struct fanout *f, *g;
+	static unsigned char all[400 * 127];
+	static char text[126];
+	size_t n = 0;
+
+	(void)state;
+	build(1000000);
+	f = fanout_new(worker);
+	g = fanout_new(worker);
+	for (size_t i = 0; i < 10; i++) {
+		open_client(&c[i], i ? 0 : 4096);
+		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn), 0);
+		assert_int_equal(fanout_add(g, &second[i], c[i].conn), 0);
+	}
+	memset(text, 'x', 125);
+	for (unsigned i = 0; i < 200; i++) {
+		text[124] = (char)('0' + i % 10);
+		publish(f, text);
+		text[124] = (char)('a' + i % 10);
+		publish(g, text);
+		turn();
+		for (size_t k = 1; k < 10; k++) {
+			const char *got = arrived(&c[k]);
+
+			assert_int_equal(strlen(got), 2 * 127);
+			assert_true((got[125] == '0' + (int)(i % 10)) != (got[252] == '0' + (int)(i % 10)));
+		}
+	}
+	assert_true(evbuffer_get_length(bufferevent_get_output(c[0].conn->bev)) > 0);
+	for (unsigned idle = 0; n < sizeof(all) && idle < 100000; idle++) {
+		ssize_t more = read(c[0].fd, all + n, sizeof(all) - n);
+
+		n += more > 0 ? (size_t)more : 0;
+		turn();
+	}
+	assert_int_equal(n, sizeof(all));
+	for (unsigned i = 0, digit = 0, letter = 0; i < 400; i++) {
+		const unsigned char *frame = all + i * 127;
+
+		assert_int_equal(frame[1], 125);
+		if (frame[126] < 'a')
+			assert_int_equal(frame[126], '0' + digit++ % 10);
+		else
+			assert_int_equal(frame[126], 'a' + letter++ % 10);
+	}
+	for (size_t i = 0; i < 10; i++) {
+		fanout_remove(&c[i].seat);
+		fanout_remove(&second[i]);
+	}
+	end(c, 10);
+	fanout_free(g);
+	tear_down(f);
+}
+
+static void test_peers_gone_in_mid_flush(void **state)
+{
+	struct client c[20];
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 20; i++) {
+		open_client(&c[i], 0);
+		fanout_add(f, &c[i].seat, c[i].conn);
+	}
+	for (size_t i = 0; i < 20; i += 3)
+		close(c[i].fd);
+	publish(f, "1");
+	fanout_flush(worker);
+	publish(f, "2");
+	fanout_flush(worker);
+	for (size_t i = 0; i < 20; i++) {
+		if (i % 3 == 0) {
+			assert_int_equal(c[i].conn->reason, CLOSE_io_error);
+			fanout_remove(&c[i].seat);
+		} else {
+			expect(&c[i], "[1][2]");
+		}
+	}
+	turn(); /* the reaper */
+	assert_int_equal(total.value, 13);
+	for (size_t i = 0; i < 20; i++) {
+		if (i % 3) {
+			fanout_remove(&c[i].seat);
+			end(&c[i], 1);
+		}
+	}
 	tear_down(f);
 }
 
@@ -378,10 +539,14 @@ static void test_compressed_members(void **state)
 int main(void)
 {
 	struct rlimit files;
+	int failed;
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_batch_a_turn),
 		cmocka_unit_test(test_joining_leaving_and_own_messages_in_mid_batch),
 		cmocka_unit_test(test_changes_while_a_flush_is_under_way),
+		cmocka_unit_test(test_small_rooms_meanwhile),
+		cmocka_unit_test(test_in_two_rooms),
+		cmocka_unit_test(test_peers_gone_in_mid_flush),
 		cmocka_unit_test(test_short_writes),
 		cmocka_unit_test(test_slow_reader_is_closed_alone),
 		cmocka_unit_test(test_compressed_members),
@@ -391,5 +556,7 @@ int main(void)
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max < 4096 ? files.rlim_max : 4096;
 	setrlimit(RLIMIT_NOFILE, &files);
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	failed = cmocka_run_group_tests_name("by send", tests, NULL, NULL);
+	use_ring = true;
+	return failed + cmocka_run_group_tests_name("by io_uring", tests, NULL, NULL);
 }
