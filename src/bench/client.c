@@ -173,10 +173,38 @@ static void say_closed(struct client *c, const unsigned char *data, size_t len)
 		    len > 2 ? ": " : "", (int)len - 2, (const char *)data + 2);
 }
 
-static bool on_frame(void *arg, enum ws_opcode opcode, const unsigned char *data, size_t len)
+/* Inflates to the pool's buffer, which grows as it must. False: that does not work. */
+static bool inflate_message(struct client_pool *p, const unsigned char **data, size_t *len)
+{
+	enum ws_inflate_verdict v = WS_INFLATE_MORE;
+	size_t n = 0, more;
+
+	if (p->inflater == NULL && (p->inflater = ws_inflater_new(15, false)) == NULL)
+		return false;
+	p->deflated++;
+	ws_inflater_begin(p->inflater, *data, *len);
+	while (v == WS_INFLATE_MORE && n < FRAME_READER_MAX) {
+		if (n == p->inflated_size) {
+			p->inflated_size = n ? 2 * n : 16384;
+			p->inflated = must_realloc(p->inflated, p->inflated_size);
+		}
+		v = ws_inflater_run(p->inflater, p->inflated + n, p->inflated_size - n, &more);
+		n += more;
+	}
+	*data = p->inflated;
+	*len = n;
+	return v == WS_INFLATE_DONE;
+}
+
+static bool on_frame(void *arg, enum ws_opcode opcode, bool deflated, const unsigned char *data, size_t len)
 {
 	struct client *c = arg;
 
+	if (deflated && !inflate_message(c->pool, &data, &len)) {
+		say(c, "the server's compressed messages cannot be inflated");
+		end(c);
+		return false;
+	}
 	switch (opcode) {
 	case WS_OP_TEXT:
 	case WS_OP_BINARY:
@@ -224,23 +252,39 @@ static const char *advice(int status)
 	}
 }
 
+/* The value of the field called NAME, up to the line's end; NULL: there is none. */
+static const char *field(const char *head, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *line = strstr(head, "\r\n"); line; line = strstr(line, "\r\n")) {
+		line += 2;
+		if (strncasecmp(line, name, len) == 0 && line[len] == ':')
+			return line + len + 1 + strspn(line + len + 1, " \t");
+	}
+	return NULL;
+}
+
 static bool accepted(struct client *c, const char *head)
 {
 	char key[TARGET_KEY_LEN], accept[WS_ACCEPT_LEN + 1];
-	const char *line, *eol;
+	const char *value = field(head, "Sec-WebSocket-Accept");
 
 	target_key(c->pool->target, c->handshake, key);
-	if (!ws_accept(key, accept))
-		return false;
-	for (line = strstr(head, "\r\n"); line; line = eol) {
-		line += 2;
-		eol = strstr(line, "\r\n");
-		if (strncasecmp(line, "Sec-WebSocket-Accept:", 21) == 0) {
-			line += 21 + strspn(line + 21, " \t");
-			return strncmp(line, accept, WS_ACCEPT_LEN) == 0;
-		}
-	}
-	return false;
+	return value && ws_accept(key, accept) && strncmp(value, accept, WS_ACCEPT_LEN) == 0;
+}
+
+/* What was offered; a server that keeps a context would need an inflater for each client. */
+static bool extension_fits(struct client *c, const char *head)
+{
+	const char *value = field(head, "Sec-WebSocket-Extensions"), *term;
+
+	c->reader.deflate = value != NULL;
+	if (value == NULL)
+		return true;
+	term = strstr(value, "server_no_context_takeover");
+	return c->pool->target->deflate && strncmp(value, "permessage-deflate", 18) == 0 && term &&
+	       term < value + strcspn(value, "\r\n");
 }
 
 static bool judge(struct client *c, const char *head)
@@ -254,6 +298,9 @@ static bool judge(struct client *c, const char *head)
 		    (int)strcspn(head + strcspn(head, " ") + 5, "\r\n"), head + strcspn(head, " ") + 5, advice(status));
 	else if (!accepted(c, head))
 		say(c, "the server's Sec-WebSocket-Accept is wrong: a cache may be in between");
+	else if (!extension_fits(c, head))
+		say(c, "the server takes an extension that was not offered so: %.*s",
+		    (int)strcspn(field(head, "Sec-WebSocket-Extensions"), "\r\n"), field(head, "Sec-WebSocket-Extensions"));
 	else
 		return true;
 	return false;
@@ -322,6 +369,8 @@ static void cannot_connect(struct client *c, int error)
 		hint = ". Is the server running, and is it this address?";
 	else if (error == EADDRNOTAVAIL)
 		hint = ". There are no more local ports; connect from several addresses with --source";
+	else if (error == EAGAIN)
+		hint = ". The socket's backlog is full; begin with fewer at a time: --concurrency";
 	else if (error == EMFILE || error == ENFILE)
 		hint = ". Raise the limit of open files: ulimit -n";
 	say(c, "cannot connect to %s: %s%s", c->pool->target->url, strerror(error), hint);
@@ -375,7 +424,10 @@ int client_pool_init(struct client_pool *p, struct event_base *base, const struc
 void client_pool_clear(struct client_pool *p)
 {
 	free(p->buffer);
-	p->buffer = NULL;
+	free(p->inflated);
+	ws_inflater_free(p->inflater);
+	p->buffer = p->inflated = NULL;
+	p->inflater = NULL;
 }
 
 void client_init(struct client *c, struct client_pool *p, uint32_t number, uint32_t room)

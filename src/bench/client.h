@@ -13,6 +13,8 @@
 #include "bench/ledger.h"
 #include "bench/target.h"
 
+#include "wire/ws_deflate.h"
+
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdbool.h>
@@ -50,6 +52,10 @@ struct client_pool {
 	unsigned char *buffer;   /* every read goes here */
 	uint64_t now_us;         /* of the last read */
 	uint64_t bytes_read;
+	struct ws_inflater *inflater; /* shared, for no client keeps a context; NULL: no message was compressed yet */
+	unsigned char *inflated;
+	size_t inflated_size;
+	uint64_t deflated;       /* messages that came compressed */
 	uint64_t mask;           /* of the next frame */
 	uint32_t handshakes;     /* ever begun: the next one's number */
 	char why[CLIENT_WHY];    /* how the first connection failed or was lost; "": none did */

@@ -74,6 +74,7 @@ void crowd_init(struct crowd *k, struct loop *l, const struct options *o, uint32
 		options_bad("%s", why);
 	k->target.subprotocol = o->subprotocol;
 	k->target.headers = o->headers;
+	k->target.deflate = o->deflate;
 	k->target.n_headers = o->n_headers;
 	k->target.seed = (uint32_t)(clock_wall_ms() ^ (int64_t)clock_us() << 12);
 	client_pool_init(&k->pool, l->base, &k->target, ops, arg);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define RSV1 4 /* as ws_frame_decode() gives it */
+
 enum outcome { TAKEN, SHORT, STOP };
 
 static enum outcome bad(struct frame_reader *r, const char *why)
@@ -23,12 +25,14 @@ static enum outcome take_fragment(struct frame_reader *r, const struct ws_frame 
 	unsigned char *message;
 	uint8_t opcode;
 	size_t len;
-	bool go_on;
+	bool go_on, deflated;
 
 	if (r->message_len + f->len > FRAME_READER_MAX)
 		return bad(r, "a message is too long");
-	if (f->opcode != WS_OP_CONTINUATION)
+	if (f->opcode != WS_OP_CONTINUATION) {
 		r->opcode = f->opcode;
+		r->deflated = f->rsv;
+	}
 	r->message = must_realloc(r->message, r->message_len + (size_t)f->len);
 	memcpy(r->message + r->message_len, payload, (size_t)f->len);
 	r->message_len += (size_t)f->len;
@@ -37,10 +41,11 @@ static enum outcome take_fragment(struct frame_reader *r, const struct ws_frame 
 
 	message = r->message;
 	opcode = r->opcode;
+	deflated = r->deflated;
 	len = r->message_len;
 	r->message = NULL;
 	r->message_len = r->opcode = 0;
-	go_on = cb(arg, (enum ws_opcode)opcode, message, len);
+	go_on = cb(arg, (enum ws_opcode)opcode, deflated, message, len);
 	free(message);
 	return go_on ? TAKEN : STOP;
 }
@@ -54,7 +59,7 @@ static enum outcome take_frame(struct frame_reader *r, const struct ws_frame *f,
 		return bad(r, "a message's frames are not in order");
 	if (!control && (r->opcode || !f->fin))
 		return take_fragment(r, f, payload, cb, arg);
-	return cb(arg, (enum ws_opcode)f->opcode, payload, (size_t)f->len) ? TAKEN : STOP;
+	return cb(arg, (enum ws_opcode)f->opcode, f->rsv, payload, (size_t)f->len) ? TAKEN : STOP;
 }
 
 /*
@@ -73,7 +78,7 @@ static enum outcome read_frame(struct frame_reader *r, const unsigned char *data
 	}
 	if (f.masked)
 		return bad(r, "the server masks its frames");
-	if (f.rsv)
+	if (f.rsv && (f.rsv != RSV1 || !r->deflate || f.opcode == WS_OP_CONTINUATION || f.opcode >= WS_OP_CLOSE))
 		return bad(r, "a frame has a reserved bit set");
 	if (f.len > FRAME_READER_MAX)
 		return bad(r, "a frame is too long");

@@ -23,14 +23,18 @@ struct frame_reader {
 	unsigned char *message; /* the frames so far of a message in several */
 	size_t message_len;
 	uint8_t opcode;         /* that message's; 0: there is none */
+	bool deflated;          /* that message is: RSV1 of its first frame */
+	bool deflate;           /* permessage-deflate was agreed on: RSV1 may be set; the user's to set */
 	const char *why;        /* after false: what was wrong, static */
 };
 
 /*
- * Takes whole messages and control frames; DATA is valid during the call only.
+ * Takes whole messages and control frames; DATA is valid during the call only,
+ * and DEFLATED when it is to be inflated.
  * False: read no further (the connection is gone, the reader with it perhaps).
  */
-typedef bool (*frame_reader_cb)(void *arg, enum ws_opcode opcode, const unsigned char *data, size_t len);
+typedef bool (*frame_reader_cb)(void *arg, enum ws_opcode opcode, bool deflated, const unsigned char *data,
+				size_t len);
 
 /*
  * Goes on with LEN bytes. False: the bytes are no frames (why is set), or the

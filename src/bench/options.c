@@ -52,6 +52,7 @@ static const char usage[] =
 	"      --warmup S         before that (2)\n"
 	"      --timeout S        when to give up waiting for the server (5)\n"
 	"The opening handshake:\n"
+	"      --deflate          offer permessage-deflate, and inflate what comes compressed\n"
 	"      --subprotocol P    ask for it\n"
 	"      --header LINE      add 'Name: value'; may be repeated\n"
 	"      --source ADDRESS   connect from it; may be repeated, they take turns\n"
@@ -65,7 +66,7 @@ static const char usage[] =
 	"2 bad arguments, or no connection. See natterbench(1).\n";
 
 enum {
-	O_ROOMS = 256, O_SIZE, O_FORMAT, O_TEXT, O_NO_SELF, O_RATE, O_CONCURRENCY, O_WARMUP, O_TIMEOUT, O_SUBPROTOCOL,
+	O_ROOMS = 256, O_SIZE, O_FORMAT, O_TEXT, O_NO_SELF, O_RATE, O_CONCURRENCY, O_WARMUP, O_TIMEOUT, O_DEFLATE, O_SUBPROTOCOL,
 	O_HEADER, O_SOURCE, O_JSON, O_HELP, O_VERSION,
 };
 
@@ -84,6 +85,7 @@ static const struct option long_options[] = {
 	{ "duration", required_argument, NULL, 'd' },
 	{ "warmup", required_argument, NULL, O_WARMUP },
 	{ "timeout", required_argument, NULL, O_TIMEOUT },
+	{ "deflate", no_argument, NULL, O_DEFLATE },
 	{ "subprotocol", required_argument, NULL, O_SUBPROTOCOL },
 	{ "header", required_argument, NULL, O_HEADER },
 	{ "source", required_argument, NULL, O_SOURCE },
@@ -218,6 +220,7 @@ static void set(struct options *o, int c, char *value)
 	case O_CONCURRENCY: o->concurrency = whole("concurrency", value, 1, 1e6); break;
 	case O_WARMUP: o->warmup_us = seconds("warmup", value, 0); break;
 	case O_TIMEOUT: o->timeout_us = seconds("timeout", value, 0.1); break;
+	case O_DEFLATE: o->deflate = true; break;
 	case O_SUBPROTOCOL: o->subprotocol = value; break;
 	case O_HEADER: add_header(o, value); break;
 	case O_SOURCE: add_source(o, value); break;

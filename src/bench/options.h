@@ -33,6 +33,7 @@ struct options {
 	pid_t pids[OPTIONS_LIST_MAX];
 	size_t n_pids;
 	bool no_self; /* the server does not send senders what they said */
+	bool deflate; /* offer permessage-deflate */
 	bool json, quiet;
 };
 

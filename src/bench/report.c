@@ -120,12 +120,14 @@ static void print_cpu(const struct options *o, const struct report *r, const cha
 	       percent_of_core(r, r->server_cpu_us));
 }
 
+static const char *plural(uint32_t n) { return n == 1 ? "" : "s"; }
+
 static void print_what(const struct options *o, const struct report *r)
 {
 	printf("natterbench %s %s\n", options_mode_names[o->mode], o->url);
 	if (o->mode == BENCH_FANOUT)
-		printf("%u room%s of %u receivers and %u senders, ", (unsigned)o->rooms, o->rooms == 1 ? "" : "s",
-		       (unsigned)o->receivers, (unsigned)o->senders);
+		printf("%u room%s of %u receiver%s and %u sender%s, ", (unsigned)o->rooms, plural(o->rooms),
+		       (unsigned)o->receivers, plural(o->receivers), (unsigned)o->senders, plural(o->senders));
 	else if (o->mode == BENCH_CONNECT)
 		printf("%u handshakes at a time, ", (unsigned)o->concurrency);
 	else
@@ -189,6 +191,8 @@ static void print_traffic(const struct options *o, const struct report *r)
 	print_cpu(o, r, "delivery");
 	print_memory(r);
 	print_latency(r, "latency");
+	if (o->deflate)
+		print_count("compressed", (double)r->deflated, "messages came compressed\n");
 	print_integrity(r);
 }
 
@@ -272,6 +276,8 @@ static void put_traffic(json_t *j, const struct options *o, const struct report 
 	put_real(j, "messages_per_s", per_second(r, r->sent));
 	put_real(j, "deliveries_per_s", per_second(r, r->delivered));
 	put_real(j, "bytes_per_s", per_second(r, r->bytes));
+	if (o->deflate)
+		put_int(j, "deflated", r->deflated);
 	put_int(check, "sent", r->sent_all);
 	put_int(check, "expected", r->expected_all);
 	put_int(check, "delivered", r->delivered_all);

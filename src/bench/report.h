@@ -26,6 +26,7 @@ struct report {
 	uint64_t disagreeing;          /* receivers whose order is not their room's */
 	uint64_t unsent;               /* due, but not taken by the server */
 	uint64_t stalls;               /* closed loop: times that a sender gave up waiting */
+	uint64_t deflated;             /* messages that came compressed */
 	uint64_t others;               /* messages of no sender of this run */
 	char complaint[200];           /* the first error that the server replied with; "": none */
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 
 #define ROOM "{room}"
+#define OFFER "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
 
 static int fail(char *why, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -169,8 +170,8 @@ size_t target_request(const struct target *t, uint32_t n, uint32_t room, char *o
 	target_key(t, n, key);
 	len = snprintf(out, size,
 		       "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-		       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s%s%s",
-		       path, t->host, TARGET_KEY_LEN, key, t->subprotocol ? "Sec-WebSocket-Protocol: " : "",
+		       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s%s%s%s",
+		       path, t->host, TARGET_KEY_LEN, key, t->deflate ? OFFER : "", t->subprotocol ? "Sec-WebSocket-Protocol: " : "",
 		       t->subprotocol ? t->subprotocol : "", t->subprotocol ? "\r\n" : "");
 	for (size_t i = 0; len >= 0 && (size_t)len < size && i < t->n_headers; i++) {
 		used = (size_t)len;

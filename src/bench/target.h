@@ -21,6 +21,7 @@ struct target {
 	const char *subprotocol; /* NULL: none; borrowed */
 	const char *const *headers; /* whole lines without CRLF; borrowed */
 	size_t n_headers;
+	bool deflate; /* offer permessage-deflate, without contexts */
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	bool loopback; /* an IPv4 address 127.x.x.x, so that all of these can be sources */

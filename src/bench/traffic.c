@@ -107,6 +107,18 @@ static void on_due(evutil_socket_t fd, short what, void *arg)
 		schedule(t);
 }
 
+/*
+ * At the end: what was due, and had to wait because this program or the system
+ * was late, is not left out. What a sender's socket does not take goes on in drain().
+ */
+static void catch_up(struct traffic *t)
+{
+	while (due_at(t, t->next) < t->to_us)
+		t->senders[t->next++ % t->n_senders].due++;
+	for (uint32_t i = 0; i < t->n_senders; i++)
+		pump(t, &t->senders[i]);
+}
+
 /* ---- receiving ---- */
 
 static void note(struct traffic *t, struct client *c, const struct stamp *stamp)
@@ -199,6 +211,11 @@ static void make_message(struct traffic *t)
 	t->r->message_size = (uint32_t)t->len;
 }
 
+static uint32_t senders_before(const struct traffic *t, uint32_t place, uint32_t per_room)
+{
+	return (uint32_t)(((uint64_t)place * per_room + t->members / 2) / t->members);
+}
+
 /*
  * Rooms fill evenly, and a room's senders sit evenly among its receivers, so
  * that their own copy is neither the first nor the last of a fan-out.
@@ -211,8 +228,8 @@ static void seat(struct traffic *t)
 	for (uint32_t i = 0; i < t->crowd.n; i++) {
 		struct client *c = &t->crowd.clients[i];
 		uint32_t place = i / rooms;
-		uint32_t index = (uint32_t)((uint64_t)place * per_room / t->members);
-		uint32_t after = (uint32_t)((uint64_t)(place + 1) * per_room / t->members);
+		uint32_t index = senders_before(t, place, per_room);
+		uint32_t after = senders_before(t, place + 1, per_room);
 
 		c->room = i % rooms;
 		ledger_init(&c->ledger, per_room);
@@ -303,11 +320,9 @@ static bool look_after(void *arg)
 		loop_progress(t->loop, "%s: %llu deliveries/s", t->measuring ? "measuring" : "warming up",
 			      (unsigned long long)(n - t->shown) * 2);
 		t->shown = n;
-		if (t->o->rate <= 0)
-			give_up_waiting(t);
-	} else if (!t->loop->show && t->o->rate <= 0) {
-		give_up_waiting(t);
 	}
+	if (t->o->rate <= 0)
+		give_up_waiting(t);
 	return t->crowd.lost == t->crowd.n;
 }
 
@@ -397,6 +412,7 @@ static void audit(struct traffic *t)
 	for (uint32_t room = 0; room < rooms; room++)
 		audit_room(t, room, rooms);
 	t->r->connections = t->crowd.n;
+	t->r->deflated = t->crowd.pool.deflated;
 	t->r->connections_lost = t->crowd.lost;
 }
 
@@ -415,6 +431,8 @@ bool traffic_run(struct loop *l, const struct options *o, struct report *r)
 		begin(&t);
 		loop_run(l, clock_us() + o->warmup_us, look_after, &t, false);
 		measure(&t, &before, &after, &missing);
+		if (o->rate > 0)
+			catch_up(&t);
 		drain(&t);
 		r->server = o->n_pids && missing == 0;
 		r->rss_before = before.rss;

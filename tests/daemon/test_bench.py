@@ -172,12 +172,24 @@ def test_subprotocol_and_header(daemon):
                                daemon.url("/fields")), 2)
 
 
+def test_deflate(start):
+    d = start("deflate = yes\nmessage_rate = 0\n")
+    args = (*FAST, "--size", 4000, "-r", 3, "-s", 2, "fanout", d.url("/deflate"))
+    r = bench_json("--deflate", *args)
+    check_integrity(r, 5)
+    assert r["deflated"] >= r["integrity"]["delivered"]
+    assert r["bytes_per_s"] < r["deliveries_per_s"] * 1000
+    r = bench_json(*args)
+    check_integrity(r, 5)
+    assert "deflated" not in r and r["bytes_per_s"] > r["deliveries_per_s"] * 4000
+
+
 # ---- what people read ----
 
 
 def test_text(daemon):
     out = bench(*FAST, "-r", 3, "-s", 1, "-p", daemon.process.pid, "fanout", daemon.url("/text"))
-    assert re.search(r"1 room of 3 receivers and 1 senders, messages of 78 bytes, closed loop \(window 1\)", out)
+    assert re.search(r"1 room of 3 receivers and 1 sender, messages of 78 bytes, closed loop \(window 1\)", out)
     assert re.search(r"deliveries +[\d,]+ /s", out)
     assert re.search(r"server CPU +[\d.]+ us per delivery", out)
     assert re.search(r"latency +p50 .*p90 .*p99 .*p99\.9 .*max ", out)

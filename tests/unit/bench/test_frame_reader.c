@@ -16,11 +16,13 @@ struct seen {
 	struct frame_reader *clear; /* at stop: as a client that goes */
 };
 
-static bool on_frame(void *arg, enum ws_opcode opcode, const unsigned char *data, size_t len)
+static bool on_frame(void *arg, enum ws_opcode opcode, bool deflated, const unsigned char *data, size_t len)
 {
 	struct seen *s = arg;
 	size_t at = strlen(s->log);
 
+	if (deflated)
+		s->log[at++] = 'z';
 	if (len < 40)
 		snprintf(s->log + at, sizeof(s->log) - at, "%x:%.*s ", (unsigned)opcode, (int)len, (const char *)data);
 	else
@@ -168,6 +170,26 @@ static void refused(void **state)
 	refuse((const unsigned char *)"\x81\x7f\0\0\0\0\x01\0\0\x01", 10, "a frame is too long");
 }
 
+/* RSV1 counts where it was agreed on, at a message's first frame. */
+static void deflated(void **state)
+{
+	static const unsigned char frames[] = "\xc1\x01!\x81\x01?\x41\x01" "a\x89\x00\x80\x01" "b\x01\x01" "c\xc0\x01" "d";
+	struct frame_reader r = { .deflate = true };
+	struct seen s = { 0 };
+
+	(void)state;
+	assert_false(feed(&r, frames, sizeof(frames) - 1, &s));
+	assert_string_equal(s.log, "z1:! 1:? 9: z1:ab ");
+	assert_string_equal(r.why, "a frame has a reserved bit set");
+	frame_reader_clear(&r);
+	r.deflate = true;
+	assert_false(feed(&r, (const unsigned char *)"\xc9\x00", 2, &s));
+	frame_reader_clear(&r);
+	r.deflate = true;
+	assert_false(feed(&r, (const unsigned char *)"\xa1\x00", 2, &s));
+	frame_reader_clear(&r);
+}
+
 static void message_too_long(void **state)
 {
 	const size_t part = FRAME_READER_MAX / 2;
@@ -194,6 +216,7 @@ int main(void)
 		cmocka_unit_test(cut_everywhere),
 		cmocka_unit_test(stopped),
 		cmocka_unit_test(refused),
+		cmocka_unit_test(deflated),
 		cmocka_unit_test(message_too_long),
 	};
 
