@@ -255,7 +255,7 @@ static void set_up(struct traffic *t)
 
 	t->members = echo ? 1 : t->o->receivers + t->o->senders;
 	t->n_senders = rooms * per_room;
-	t->run = (uint32_t)(clock_wall_ms() * 2654435761u ^ clock_us()) & (STAMP_SENDERS - 1);
+	t->run = (uint32_t)((uint64_t)clock_wall_ms() * 2654435761u ^ clock_us()) & (STAMP_SENDERS - 1);
 	make_message(t);
 	crowd_init(&t->crowd, t->loop, t->o, rooms * t->members, &ops, t);
 	t->senders = must_calloc(t->n_senders, sizeof(*t->senders));
