@@ -130,6 +130,8 @@ EXTRA_DIST += \
 	tests/conform/registry.py \
 	tests/conform/run \
 	tests/daemon/conftest.py \
+	tests/bench/agree \
+	tests/bench/agree.txt \
 	tests/bench/natterd.conf \
 	tests/daemon/natterd.py \
 	tests/daemon/run \

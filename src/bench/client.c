@@ -152,7 +152,7 @@ static void send_control(struct client *c, enum ws_opcode opcode, const unsigned
 
 void client_close(struct client *c)
 {
-	static const unsigned char normal[] = { 1000 >> 8, 1000 & 0xff };
+	static const unsigned char normal[] = {1000 >> 8, 1000 & 0xff};
 
 	if (c->state != CLIENT_OPEN)
 		return;
@@ -207,9 +207,7 @@ static bool on_frame(void *arg, enum ws_opcode opcode, bool deflated, const unsi
 	}
 	switch (opcode) {
 	case WS_OP_TEXT:
-	case WS_OP_BINARY:
-		c->pool->ops->message(c, (const char *)data, len);
-		break;
+	case WS_OP_BINARY: c->pool->ops->message(c, (const char *)data, len); break;
 	case WS_OP_PING:
 		if (c->state == CLIENT_OPEN)
 			send_control(c, WS_OP_PONG, data, len);
@@ -220,8 +218,7 @@ static bool on_frame(void *arg, enum ws_opcode opcode, bool deflated, const unsi
 			send_control(c, WS_OP_CLOSE, data, len);
 		end(c);
 		return false;
-	default:
-		break;
+	default: break;
 	}
 	return c->state != CLIENT_GONE;
 }
@@ -247,7 +244,8 @@ static const char *advice(int status)
 	case 404: return ": it has no such endpoint or room; give another path";
 	case 426: return ": it wants another version of the protocol";
 	case 429:
-	case 503: return ": it takes no more connections; raise its limit (natterd: max_connections) or ask for fewer";
+	case 503:
+		return ": it takes no more connections; raise its limit (natterd: max_connections) or ask for fewer";
 	default: return "";
 	}
 }
@@ -295,12 +293,14 @@ static bool judge(struct client *c, const char *head)
 		say(c, "the server does not speak HTTP there");
 	else if (status != 101)
 		say(c, "the server refuses a connection with %d %.*s%s", status,
-		    (int)strcspn(head + strcspn(head, " ") + 5, "\r\n"), head + strcspn(head, " ") + 5, advice(status));
+		    (int)strcspn(head + strcspn(head, " ") + 5, "\r\n"), head + strcspn(head, " ") + 5,
+		    advice(status));
 	else if (!accepted(c, head))
 		say(c, "the server's Sec-WebSocket-Accept is wrong: a cache may be in between");
 	else if (!extension_fits(c, head))
 		say(c, "the server takes an extension that was not offered so: %.*s",
-		    (int)strcspn(field(head, "Sec-WebSocket-Extensions"), "\r\n"), field(head, "Sec-WebSocket-Extensions"));
+		    (int)strcspn(field(head, "Sec-WebSocket-Extensions"), "\r\n"),
+		    field(head, "Sec-WebSocket-Extensions"));
 	else
 		return true;
 	return false;
@@ -416,7 +416,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 int client_pool_init(struct client_pool *p, struct event_base *base, const struct target *t,
 		     const struct client_ops *ops, void *arg)
 {
-	*p = (struct client_pool){ .base = base, .target = t, .ops = ops, .arg = arg, .mask = t->seed };
+	*p = (struct client_pool){.base = base, .target = t, .ops = ops, .arg = arg, .mask = t->seed};
 	p->buffer = must_calloc(READ_SIZE, 1);
 	return 0;
 }
@@ -432,10 +432,10 @@ void client_pool_clear(struct client_pool *p)
 
 void client_init(struct client *c, struct client_pool *p, uint32_t number, uint32_t room)
 {
-	*c = (struct client){ .pool = p, .fd = -1, .number = number, .room = room };
+	*c = (struct client){.pool = p, .fd = -1, .number = number, .room = room};
 }
 
-/* From the source whose turn it is; the port is chosen at connect(), where it need be free towards this server only. */
+/* From the source whose turn it is. The port is chosen at connect(): it need be free towards this server only. */
 static int bind_source(struct client *c)
 {
 	const struct sockaddr_storage *s;
@@ -444,7 +444,7 @@ static int bind_source(struct client *c)
 		return 0;
 	s = &c->pool->sources[c->number % c->pool->n_sources];
 #ifdef IP_BIND_ADDRESS_NO_PORT
-	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){ 1 }, sizeof(int));
+	setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &(int){1}, sizeof(int));
 #endif
 	return bind(c->fd, (const struct sockaddr *)s,
 		    s->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
@@ -464,10 +464,11 @@ bool client_open(struct client *c)
 	flags = fcntl(c->fd, F_GETFL);
 	fcntl(c->fd, F_SETFL, flags | O_NONBLOCK);
 	if (t->address.ss_family != AF_UNIX)
-		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	/* A unix socket whose backlog is full says EAGAIN: fewer at a time then. */
 	if (bind_source(c) != 0 ||
-	    (connect(c->fd, (const struct sockaddr *)&t->address, t->address_len) != 0 && errno != EINPROGRESS)) {
+	    (connect(c->fd, (const struct sockaddr *)&t->address, t->address_len) != 0 &&
+	     errno != EINPROGRESS)) {
 		cannot_connect(c, errno);
 		close(c->fd);
 		c->fd = -1;

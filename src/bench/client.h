@@ -26,18 +26,18 @@ enum client_state {
 	CLIENT_CONNECTING,
 	CLIENT_HANDSHAKE, /* the request was sent */
 	CLIENT_OPEN,
-	CLIENT_CLOSING,   /* our close frame was sent */
+	CLIENT_CLOSING, /* our close frame was sent */
 	CLIENT_GONE,
 };
 
 struct client;
 
-/* What clients report; client_gone() may not be called back into the client. */
+/* What clients report. In gone(), which comes last, the client may be made and opened anew. */
 struct client_ops {
 	void (*opened)(struct client *c);
 	void (*message)(struct client *c, const char *text, size_t len); /* text or binary, whole */
 	void (*writable)(struct client *c);                              /* what waited has gone out */
-	void (*gone)(struct client *c, bool was_open);                   /* pool->why says why, unless we closed it */
+	void (*gone)(struct client *c, bool was_open); /* pool->why says why, unless we closed it */
 };
 
 #define CLIENT_WHY 400
@@ -49,16 +49,17 @@ struct client_pool {
 	void *arg;
 	const struct sockaddr_storage *sources; /* where to connect from, in turn; borrowed */
 	size_t n_sources;
-	unsigned char *buffer;   /* every read goes here */
-	uint64_t now_us;         /* of the last read */
+	unsigned char *buffer; /* every read goes here */
+	uint64_t now_us;       /* of the last read */
 	uint64_t bytes_read;
-	struct ws_inflater *inflater; /* shared, for no client keeps a context; NULL: no message was compressed yet */
+	struct ws_inflater
+	    *inflater; /* shared, for no client keeps a context; NULL: no message was compressed yet */
 	unsigned char *inflated;
 	size_t inflated_size;
-	uint64_t deflated;       /* messages that came compressed */
-	uint64_t mask;           /* of the next frame */
-	uint32_t handshakes;     /* ever begun: the next one's number */
-	char why[CLIENT_WHY];    /* how the first connection failed or was lost; "": none did */
+	uint64_t deflated;    /* messages that came compressed */
+	uint64_t mask;        /* of the next frame */
+	uint32_t handshakes;  /* ever begun: the next one's number */
+	char why[CLIENT_WHY]; /* how the first connection failed or was lost; "": none did */
 };
 
 struct client {
@@ -68,12 +69,12 @@ struct client {
 	uint8_t state; /* enum client_state */
 	uint32_t number, room;
 	uint32_t handshake;
-	uint64_t begun_us;           /* when it began to connect */
-	unsigned char *out;          /* what the system has not taken yet */
+	uint64_t begun_us;  /* when it began to connect */
+	unsigned char *out; /* what the system has not taken yet */
 	size_t out_len;
-	struct frame_reader reader;  /* during the handshake its kept bytes are the head's */
+	struct frame_reader reader; /* during the handshake its kept bytes are the head's */
 	struct ledger ledger;
-	void *owner;                 /* the user's */
+	void *owner; /* the user's */
 };
 
 int client_pool_init(struct client_pool *p, struct event_base *base, const struct target *t,
@@ -93,7 +94,10 @@ bool client_open(struct client *c);
 void client_send(struct client *c, enum ws_opcode opcode, unsigned char *payload, size_t len);
 
 /* Whether something waits to be sent. */
-static inline bool client_blocked(const struct client *c) { return c->out_len != 0; }
+static inline bool client_blocked(const struct client *c)
+{
+	return c->out_len != 0;
+}
 
 /* Sends a close frame (1000) and waits for the server's end. */
 void client_close(struct client *c);

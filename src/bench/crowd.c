@@ -13,9 +13,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define OTHER_FILES 24        /* besides connections */
-#define PER_SOURCE 10000      /* of some 28,000 local ports: with most of them taken, connect() searches long */
-#define CONNECT_SOURCES 16    /* closed connections keep their ports for a while */
+#define OTHER_FILES 24     /* besides connections */
+#define PER_SOURCE 10000   /* of some 28,000 local ports: with most of them taken, connect() searches long */
+#define CONNECT_SOURCES 16 /* closed connections keep their ports for a while */
 #define QUIET_US 300000
 #define SETTLE_US 5000000
 #define FOR_EVER_US UINT64_C(1000000000000)
@@ -31,10 +31,11 @@ static void raise_file_limit(uint32_t n)
 	setrlimit(RLIMIT_NOFILE, &r);
 	getrlimit(RLIMIT_NOFILE, &r);
 	if (r.rlim_cur != RLIM_INFINITY && r.rlim_cur < need) {
-		fprintf(stderr,
-			"natterbench: %lu connections need %lu open files, and this process may have %lu.\n"
-			"Raise the limit (as root: ulimit -Hn %lu; systemd: LimitNOFILE=), or ask for fewer connections.\n",
-			(unsigned long)n, (unsigned long)need, (unsigned long)r.rlim_cur, (unsigned long)need);
+		fprintf(
+		    stderr,
+		    "natterbench: %lu connections need %lu open files, and this process may have %lu.\n"
+		    "Raise the limit (as root: ulimit -Hn %lu; systemd: LimitNOFILE=), or ask for fewer connections.\n",
+		    (unsigned long)n, (unsigned long)need, (unsigned long)r.rlim_cur, (unsigned long)need);
 		exit(2);
 	}
 }
@@ -68,7 +69,7 @@ void crowd_init(struct crowd *k, struct loop *l, const struct options *o, uint32
 {
 	char why[512];
 
-	*k = (struct crowd){ .loop = l, .n = n, .concurrency = o->concurrency, .timeout_us = o->timeout_us };
+	*k = (struct crowd){.loop = l, .n = n, .concurrency = o->concurrency, .timeout_us = o->timeout_us};
 	raise_file_limit(n);
 	if (target_init(&k->target, o->url, o->rooms > 1, why, sizeof(why)) != 0)
 		options_bad("%s", why);
@@ -126,7 +127,8 @@ static bool all_open(void *arg)
 		k->failed++;
 		if (k->pool.why[0] == '\0')
 			snprintf(k->pool.why, sizeof(k->pool.why),
-				 "the server has not answered an opening handshake for %.3g s", (double)k->timeout_us / 1e6);
+				 "the server has not answered an opening handshake for %.3g s",
+				 (double)k->timeout_us / 1e6);
 	}
 	return k->failed || k->lost || k->open == k->n;
 }

@@ -19,8 +19,8 @@ static enum outcome bad(struct frame_reader *r, const char *why)
 }
 
 /* A frame of a message in several. */
-static enum outcome take_fragment(struct frame_reader *r, const struct ws_frame *f, const unsigned char *payload,
-				  frame_reader_cb cb, void *arg)
+static enum outcome take_fragment(struct frame_reader *r, const struct ws_frame *f,
+				  const unsigned char *payload, frame_reader_cb cb, void *arg)
 {
 	unsigned char *message;
 	uint8_t opcode;
@@ -78,7 +78,8 @@ static enum outcome read_frame(struct frame_reader *r, const unsigned char *data
 	}
 	if (f.masked)
 		return bad(r, "the server masks its frames");
-	if (f.rsv && (f.rsv != RSV1 || !r->deflate || f.opcode == WS_OP_CONTINUATION || f.opcode >= WS_OP_CLOSE))
+	if (f.rsv &&
+	    (f.rsv != RSV1 || !r->deflate || f.opcode == WS_OP_CONTINUATION || f.opcode >= WS_OP_CLOSE))
 		return bad(r, "a frame has a reserved bit set");
 	if (f.len > FRAME_READER_MAX)
 		return bad(r, "a frame is too long");
@@ -133,7 +134,8 @@ static enum outcome finish_kept(struct frame_reader *r, const unsigned char **da
 	return TAKEN;
 }
 
-bool frame_reader_read(struct frame_reader *r, const unsigned char *data, size_t len, frame_reader_cb cb, void *arg)
+bool frame_reader_read(struct frame_reader *r, const unsigned char *data, size_t len, frame_reader_cb cb,
+		       void *arg)
 {
 	r->why = NULL;
 	if (r->kept_len) {
@@ -161,5 +163,5 @@ void frame_reader_clear(struct frame_reader *r)
 {
 	free(r->kept);
 	free(r->message);
-	*r = (struct frame_reader){ 0 };
+	*r = (struct frame_reader){0};
 }

@@ -18,14 +18,14 @@
 #define FRAME_READER_MAX (16u << 20) /* bytes of a message; above it: bad */
 
 struct frame_reader {
-	unsigned char *kept;    /* the beginning of a frame */
+	unsigned char *kept; /* the beginning of a frame */
 	size_t kept_len, kept_size;
 	unsigned char *message; /* the frames so far of a message in several */
 	size_t message_len;
-	uint8_t opcode;         /* that message's; 0: there is none */
-	bool deflated;          /* that message is: RSV1 of its first frame */
-	bool deflate;           /* permessage-deflate was agreed on: RSV1 may be set; the user's to set */
-	const char *why;        /* after false: what was wrong, static */
+	uint8_t opcode;  /* that message's; 0: there is none */
+	bool deflated;   /* that message is: RSV1 of its first frame */
+	bool deflate;    /* permessage-deflate was agreed on: RSV1 may be set; the user's to set */
+	const char *why; /* after false: what was wrong, static */
 };
 
 /*

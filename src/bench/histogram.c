@@ -38,7 +38,8 @@ void histogram_add(struct histogram *h, uint64_t value)
 
 uint64_t histogram_percentile(const struct histogram *h, double percent)
 {
-	double rank = percent / 100 * (double)h->count * (1 - 1e-12); /* 99.9 % of 1000 are 999, not 999.0000000000001 */
+	double rank = percent / 100 * (double)h->count *
+		      (1 - 1e-12); /* 99.9 % of 1000 are 999, not 999.0000000000001 */
 	uint64_t passed = 0;
 
 	if (h->count == 0 || percent >= 100)

@@ -11,7 +11,7 @@
 
 void ledger_init(struct ledger *l, uint32_t senders)
 {
-	*l = (struct ledger){ .senders = senders };
+	*l = (struct ledger){.senders = senders};
 	l->next = must_calloc(senders, sizeof(*l->next));
 }
 
@@ -19,7 +19,7 @@ void ledger_clear(struct ledger *l)
 {
 	free(l->next);
 	free(l->seen);
-	*l = (struct ledger){ 0 };
+	*l = (struct ledger){0};
 }
 
 static void count_in(struct ledger *l, uint32_t sender, uint32_t seq)

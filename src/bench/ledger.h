@@ -13,10 +13,10 @@
 
 struct ledger {
 	uint32_t senders;
-	uint32_t *next;  /* a sender: the number that is expected */
-	uint64_t *seen;  /* a sender: which of the 64 before `next` came, bit 0 the last; NULL: all */
-	uint64_t got;    /* messages, each counted once */
-	uint64_t order;  /* the hash */
+	uint32_t *next; /* a sender: the number that is expected */
+	uint64_t *seen; /* a sender: which of the 64 before `next` came, bit 0 the last; NULL: all */
+	uint64_t got;   /* messages, each counted once */
+	uint64_t order; /* the hash */
 	uint64_t missing, twice, late; /* late ones are not missing any more */
 };
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const int ending[] = { SIGINT, SIGTERM };
+static const int ending[] = {SIGINT, SIGTERM};
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
@@ -47,9 +47,9 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 int loop_init(struct loop *l, bool show_progress)
 {
 	struct event_config *config = event_config_new();
-	const struct timeval tick = { 0, LOOP_TICK_US };
+	const struct timeval tick = {0, LOOP_TICK_US};
 
-	*l = (struct loop){ .show = show_progress };
+	*l = (struct loop){.show = show_progress};
 	if (config == NULL)
 		return -1;
 	event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_PRECISE_TIMER);

@@ -15,7 +15,7 @@ struct loop {
 	struct event_base *base;
 	struct event *deadline, *tick, *signals[2];
 	bool interrupted;
-	bool show;           /* progress */
+	bool show; /* progress */
 	bool shown;
 	uint64_t last_shown_us;
 	bool (*check)(void *arg); /* of the run; every tick */

@@ -66,8 +66,8 @@ static const char usage[] =
 	"2 bad arguments, or no connection. See natterbench(1).\n";
 
 enum {
-	O_ROOMS = 256, O_SIZE, O_FORMAT, O_TEXT, O_NO_SELF, O_RATE, O_CONCURRENCY, O_WARMUP, O_TIMEOUT, O_DEFLATE, O_SUBPROTOCOL,
-	O_HEADER, O_SOURCE, O_JSON, O_HELP, O_VERSION,
+	O_ROOMS = 256, O_SIZE, O_FORMAT, O_TEXT, O_NO_SELF, O_RATE, O_CONCURRENCY, O_WARMUP, O_TIMEOUT,
+	O_DEFLATE, O_SUBPROTOCOL, O_HEADER, O_SOURCE, O_JSON, O_HELP, O_VERSION,
 };
 
 static const struct option long_options[] = {

@@ -24,7 +24,7 @@ struct options {
 	double rate;                        /* open loop: messages per second in all */
 	uint32_t size;                      /* bytes of a message's text */
 	uint64_t duration_us, warmup_us, timeout_us;
-	const char *text;                   /* of a message, with {message} in it */
+	const char *text; /* of a message, with {message} in it */
 	const char *subprotocol;
 	const char *headers[OPTIONS_LIST_MAX];
 	size_t n_headers;

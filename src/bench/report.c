@@ -14,13 +14,19 @@
 static const struct {
 	const char *name;
 	double percent;
-} percentiles[] = { { "p50", 50 }, { "p90", 90 }, { "p99", 99 }, { "p99.9", 99.9 }, { "max", 100 } };
+} percentiles[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}, {"max", 100}};
 
 #define N_PERCENTILES (sizeof(percentiles) / sizeof(percentiles[0]))
 
-static bool has_traffic(const struct options *o) { return o->mode == BENCH_FANOUT || o->mode == BENCH_ECHO; }
+static bool has_traffic(const struct options *o)
+{
+	return o->mode == BENCH_FANOUT || o->mode == BENCH_ECHO;
+}
 
-static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+static double ratio(double a, double b)
+{
+	return b > 0 ? a / b : 0;
+}
 
 static double per_second(const struct report *r, uint64_t n)
 {
@@ -40,7 +46,8 @@ static uint64_t units(const struct options *o, const struct report *r)
 
 static double cpu_per_unit(const struct options *o, const struct report *r)
 {
-	return ratio((double)(o->mode == BENCH_IDLE ? r->opening_cpu_us : r->server_cpu_us), (double)units(o, r));
+	return ratio((double)(o->mode == BENCH_IDLE ? r->opening_cpu_us : r->server_cpu_us),
+		     (double)units(o, r));
 }
 
 static double bytes_per_connection(const struct report *r)
@@ -120,14 +127,18 @@ static void print_cpu(const struct options *o, const struct report *r, const cha
 	       percent_of_core(r, r->server_cpu_us));
 }
 
-static const char *plural(uint32_t n) { return n == 1 ? "" : "s"; }
+static const char *plural(uint32_t n)
+{
+	return n == 1 ? "" : "s";
+}
 
 static void print_what(const struct options *o, const struct report *r)
 {
 	printf("natterbench %s %s\n", options_mode_names[o->mode], o->url);
 	if (o->mode == BENCH_FANOUT)
 		printf("%u room%s of %u receiver%s and %u sender%s, ", (unsigned)o->rooms, plural(o->rooms),
-		       (unsigned)o->receivers, plural(o->receivers), (unsigned)o->senders, plural(o->senders));
+		       (unsigned)o->receivers, plural(o->receivers), (unsigned)o->senders,
+		       plural(o->senders));
 	else if (o->mode == BENCH_CONNECT)
 		printf("%u handshakes at a time, ", (unsigned)o->concurrency);
 	else
@@ -171,16 +182,22 @@ static void print_warnings(const struct report *r)
 	if (r->handshakes_failed)
 		printf("\n%" PRIu64 " handshakes failed: %s\n", r->handshakes_failed, r->why);
 	if (r->unsent)
-		printf("\n%" PRIu64 " messages were due, but the server did not take them: this rate is more than it can do,\n"
-		       "and the latency leaves them out.\n", r->unsent);
+		printf(
+		    "\n%" PRIu64
+		    " messages were due, but the server did not take them: this rate is more than it can do,\n"
+		    "and the latency leaves them out.\n",
+		    r->unsent);
 	if (r->stalls)
-		printf("\nSenders waited in vain for what they had sent, %" PRIu64 " times. If the server never sends it to\n"
-		       "them: --no-self, or --rate.\n", r->stalls);
+		printf("\nSenders waited in vain for what they had sent, %" PRIu64
+		       " times. If the server never sends it to\n"
+		       "them: --no-self, or --rate.\n",
+		       r->stalls);
 	if (r->complaint[0])
 		printf("\nThe server replied: %s\n", r->complaint);
 	if (percent_of_core(r, r->own_cpu_us) > BUSY)
-		printf("\nnatterbench itself was busy for %.0f %% of the time: the rates may be its own limit, not the server's.\n",
-		       percent_of_core(r, r->own_cpu_us));
+		printf(
+		    "\nnatterbench itself was busy for %.0f %% of the time: the rates may be its own limit, not the server's.\n",
+		    percent_of_core(r, r->own_cpu_us));
 }
 
 static void print_traffic(const struct options *o, const struct report *r)
@@ -205,7 +222,8 @@ static void print_idle(const struct options *o, const struct report *r)
 		       cpu_per_unit(o, r), percent_of_core(r, r->server_cpu_us));
 	if (r->rss_after >= 0)
 		printf("  %-15s %14.0f bytes per connection (%.1f MiB, %.1f before)\n", "server memory",
-		       bytes_per_connection(r), (double)r->rss_after / 1048576, (double)r->rss_before / 1048576);
+		       bytes_per_connection(r), (double)r->rss_after / 1048576,
+		       (double)r->rss_before / 1048576);
 	print_latency(r, "handshake");
 	print_count("still open", (double)(r->connections - r->connections_lost), "connections\n");
 }
@@ -228,9 +246,18 @@ static void print_text(const struct options *o, const struct report *r)
 
 /* ---- JSON ---- */
 
-static void put(json_t *o, const char *name, json_t *value) { json_object_set_new(o, name, value); }
-static void put_int(json_t *o, const char *name, uint64_t n) { put(o, name, json_integer((json_int_t)n)); }
-static void put_real(json_t *o, const char *name, double n) { put(o, name, json_real(n)); }
+static void put(json_t *o, const char *name, json_t *value)
+{
+	json_object_set_new(o, name, value);
+}
+static void put_int(json_t *o, const char *name, uint64_t n)
+{
+	put(o, name, json_integer((json_int_t)n));
+}
+static void put_real(json_t *o, const char *name, double n)
+{
+	put(o, name, json_real(n));
+}
 
 static json_t *latency_json(const struct report *r)
 {

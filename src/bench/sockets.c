@@ -18,10 +18,10 @@ struct sockets {
 	struct loop *loop;
 	struct report *r;
 	struct crowd crowd;
-	bool again;            /* connect: whoever is gone begins anew */
-	uint64_t all;          /* handshakes, in the whole run */
+	bool again;   /* connect: whoever is gone begins anew */
+	uint64_t all; /* handshakes, in the whole run */
 	uint64_t failed, shown;
-	uint32_t source;       /* connect: numbers choose sources, so each connection has a new one */
+	uint32_t source; /* connect: numbers choose sources, so each connection has a new one */
 };
 
 static char last_why[CLIENT_WHY];
@@ -33,7 +33,10 @@ static void on_message(struct client *c, const char *text, size_t len)
 	(void)len;
 }
 
-static void on_writable(struct client *c) { (void)c; }
+static void on_writable(struct client *c)
+{
+	(void)c;
+}
 
 static void count_handshake(struct sockets *s, const struct client *c)
 {
@@ -100,7 +103,8 @@ static bool connect_check(void *arg)
 			s->failed++;
 			if (s->crowd.pool.why[0] == '\0')
 				snprintf(s->crowd.pool.why, sizeof(s->crowd.pool.why),
-					 "the server did not answer within %.3g s", (double)s->o->timeout_us / 1e6);
+					 "the server did not answer within %.3g s",
+					 (double)s->o->timeout_us / 1e6);
 		}
 		client_clear(c);
 		reopen(s, c);
@@ -110,8 +114,8 @@ static bool connect_check(void *arg)
 
 bool sockets_connect(struct loop *l, const struct options *o, struct report *r)
 {
-	static const struct client_ops ops = { connect_opened, on_message, on_writable, connect_gone };
-	struct sockets s = { .o = o, .loop = l, .r = r, .again = true };
+	static const struct client_ops ops = {connect_opened, on_message, on_writable, connect_gone};
+	struct sockets s = {.o = o, .loop = l, .r = r, .again = true};
 	struct meter before, after;
 	pid_t missing = 0;
 	uint64_t own, from;
@@ -187,8 +191,8 @@ static void hold(struct sockets *s, struct meter *before, pid_t *missing)
 
 bool sockets_idle(struct loop *l, const struct options *o, struct report *r)
 {
-	static const struct client_ops ops = { idle_opened, on_message, on_writable, idle_gone };
-	struct sockets s = { .o = o, .loop = l, .r = r };
+	static const struct client_ops ops = {idle_opened, on_message, on_writable, idle_gone};
+	struct sockets s = {.o = o, .loop = l, .r = r};
 	struct meter before, opened;
 	pid_t missing = 0;
 	uint64_t from;

@@ -14,7 +14,8 @@
 #include <sys/un.h>
 
 #define ROOM "{room}"
-#define OFFER "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+#define OFFER \
+	"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
 
 static int fail(char *why, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
@@ -41,7 +42,8 @@ static void set_path(struct target *t, const char *path, bool rooms)
 	size_t len = strlen(path);
 
 	t->path = must_calloc(len + sizeof("/-" ROOM), 1);
-	sprintf(t->path, "%s%s%s", *path == '/' ? "" : "/", path, rooms && !strstr(path, ROOM) ? "-" ROOM : "");
+	sprintf(t->path, "%s%s%s", *path == '/' ? "" : "/", path,
+		rooms && !strstr(path, ROOM) ? "-" ROOM : "");
 }
 
 static int init_unix(struct target *t, const char *rest, bool rooms, char *why, size_t size)
@@ -51,7 +53,8 @@ static int init_unix(struct target *t, const char *rest, bool rooms, char *why, 
 	size_t len = colon ? (size_t)(colon - rest) : strlen(rest);
 
 	if (*rest != '/' || len >= sizeof(un->sun_path))
-		return fail(why, size, "%s: after ws+unix:// comes the socket's absolute path of at most %zu bytes",
+		return fail(why, size,
+			    "%s: after ws+unix:// comes the socket's absolute path of at most %zu bytes",
 			    t->url, sizeof(un->sun_path) - 1);
 	un->sun_family = AF_UNIX;
 	memcpy(un->sun_path, rest, len);
@@ -63,7 +66,7 @@ static int init_unix(struct target *t, const char *rest, bool rooms, char *why, 
 
 static int resolve(struct target *t, const char *name, const char *port, char *why, size_t size)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
 	struct addrinfo *list = NULL;
 	int error = getaddrinfo(name, port, &hints, &list);
 
@@ -118,13 +121,14 @@ static int init_tcp(struct target *t, const char *rest, bool rooms, char *why, s
 
 int target_init(struct target *t, const char *url, bool rooms, char *why, size_t size)
 {
-	*t = (struct target){ .url = must_strdup(url) };
+	*t = (struct target){.url = must_strdup(url)};
 	if (strncmp(url, "ws://", 5) == 0)
 		return init_tcp(t, url + 5, rooms, why, size);
 	if (strncmp(url, "ws+unix://", 10) == 0)
 		return init_unix(t, url + 10, rooms, why, size);
 	if (strncmp(url, "wss://", 6) == 0)
-		return fail(why, size, "%s: natterbench speaks no TLS; measure the server's plain port, ws://", url);
+		return fail(why, size,
+			    "%s: natterbench speaks no TLS; measure the server's plain port, ws://", url);
 	return fail(why, size, "%s: expected ws://HOST:PORT/PATH or ws+unix:///PATH/OF/SOCKET:/PATH", url);
 }
 
@@ -133,7 +137,7 @@ void target_clear(struct target *t)
 	free(t->url);
 	free(t->host);
 	free(t->path);
-	*t = (struct target){ 0 };
+	*t = (struct target){0};
 }
 
 void target_key(const struct target *t, uint32_t n, char key[TARGET_KEY_LEN])
@@ -156,7 +160,8 @@ static int put_path(const struct target *t, uint32_t room, char *out, size_t siz
 
 	if (at == NULL)
 		return snprintf(out, size, "%s", t->path);
-	return snprintf(out, size, "%.*s%u%s", (int)(at - t->path), t->path, (unsigned)room, at + strlen(ROOM));
+	return snprintf(out, size, "%.*s%u%s", (int)(at - t->path), t->path, (unsigned)room,
+			at + strlen(ROOM));
 }
 
 size_t target_request(const struct target *t, uint32_t n, uint32_t room, char *out, size_t size)
@@ -171,8 +176,9 @@ size_t target_request(const struct target *t, uint32_t n, uint32_t room, char *o
 	len = snprintf(out, size,
 		       "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
 		       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n%s%s%s%s",
-		       path, t->host, TARGET_KEY_LEN, key, t->deflate ? OFFER : "", t->subprotocol ? "Sec-WebSocket-Protocol: " : "",
-		       t->subprotocol ? t->subprotocol : "", t->subprotocol ? "\r\n" : "");
+		       path, t->host, TARGET_KEY_LEN, key, t->deflate ? OFFER : "",
+		       t->subprotocol ? "Sec-WebSocket-Protocol: " : "", t->subprotocol ? t->subprotocol : "",
+		       t->subprotocol ? "\r\n" : "");
 	for (size_t i = 0; len >= 0 && (size_t)len < size && i < t->n_headers; i++) {
 		used = (size_t)len;
 		len += snprintf(out + used, size - used, "%s\r\n", t->headers[i]);

@@ -17,8 +17,8 @@
 #include <sys/socket.h>
 
 struct target {
-	char *url, *host, *path; /* host as the Host field has it */
-	const char *subprotocol; /* NULL: none; borrowed */
+	char *url, *host, *path;    /* host as the Host field has it */
+	const char *subprotocol;    /* NULL: none; borrowed */
 	const char *const *headers; /* whole lines without CRLF; borrowed */
 	size_t n_headers;
 	bool deflate; /* offer permessage-deflate, without contexts */

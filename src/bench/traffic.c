@@ -19,11 +19,12 @@
 
 struct sender {
 	struct client *client;
-	struct client *mover; /* whose copy moves the window: the sender's own, or with --no-self a receiver's */
-	uint32_t number;      /* of all senders */
-	uint32_t index;       /* of its room's */
-	uint32_t sent, due;   /* due: open loop */
-	uint32_t returned;    /* closed loop: all before this number came back, or are given up */
+	struct client
+	    *mover;      /* whose copy moves the window: the sender's own, or with --no-self a receiver's */
+	uint32_t number; /* of all senders */
+	uint32_t index;  /* of its room's */
+	uint32_t sent, due; /* due: open loop */
+	uint32_t returned;  /* closed loop: all before this number came back, or are given up */
 	uint64_t moved_us;
 };
 
@@ -35,7 +36,8 @@ struct traffic {
 	struct sender *senders;
 	uint32_t n_senders, members; /* members: of a room */
 	uint32_t run;
-	unsigned char *plain, *frame; /* a message without stamp; the one that is sent, behind room for its head */
+	unsigned char *plain,
+	    *frame; /* a message without stamp; the one that is sent, behind room for its head */
 	size_t len, stamp_at;
 	bool sending, measuring;
 	uint64_t from_us, to_us; /* messages due then have their latency counted */
@@ -55,7 +57,7 @@ static uint64_t due_at(const struct traffic *t, uint64_t k)
 
 static void send_one(struct traffic *t, struct sender *s)
 {
-	struct stamp stamp = { .run = t->run, .sender = s->number, .seq = s->sent };
+	struct stamp stamp = {.run = t->run, .sender = s->number, .seq = s->sent};
 
 	stamp.time_us = t->o->rate > 0 ? due_at(t, (uint64_t)s->sent * t->n_senders + s->number) : clock_us();
 	memcpy(t->frame, t->plain, t->len);
@@ -85,7 +87,7 @@ static void schedule(struct traffic *t)
 {
 	uint64_t now = clock_us(), at = due_at(t, t->next);
 	uint64_t wait = at > now ? at - now : 0;
-	struct timeval tv = { (time_t)(wait / 1000000), (suseconds_t)(wait % 1000000) };
+	struct timeval tv = {(time_t)(wait / 1000000), (suseconds_t)(wait % 1000000)};
 
 	event_add(t->due, &tv);
 }
@@ -134,7 +136,8 @@ static void note(struct traffic *t, struct client *c, const struct stamp *stamp)
 	t->r->delivered_all++;
 	t->r->delivered += t->measuring;
 	if (stamp->time_us >= t->from_us && stamp->time_us < t->to_us)
-		histogram_add(&t->r->latency, c->pool->now_us > stamp->time_us ? c->pool->now_us - stamp->time_us : 0);
+		histogram_add(&t->r->latency,
+			      c->pool->now_us > stamp->time_us ? c->pool->now_us - stamp->time_us : 0);
 	if (c == s->mover && stamp->seq >= s->returned) {
 		s->returned = stamp->seq + 1;
 		s->moved_us = c->pool->now_us;
@@ -192,7 +195,7 @@ static void on_gone(struct client *c, bool was_open)
 	crowd_gone(&t->crowd, was_open);
 }
 
-static const struct client_ops ops = { on_opened, on_message, on_writable, on_gone };
+static const struct client_ops ops = {on_opened, on_message, on_writable, on_gone};
 
 /* ---- set up ---- */
 
@@ -236,7 +239,8 @@ static void seat(struct traffic *t)
 		if (after > index) {
 			struct sender *s = &t->senders[index * rooms + c->room];
 
-			*s = (struct sender){ .client = c, .mover = c, .number = index * rooms + c->room, .index = index };
+			*s = (struct sender){
+			    .client = c, .mover = c, .number = index * rooms + c->room, .index = index};
 			c->owner = s;
 		} else if (first_receiver[c->room] == NULL) {
 			first_receiver[c->room] = c;
@@ -300,7 +304,8 @@ static void give_up_waiting(struct traffic *t)
 	for (uint32_t i = 0; i < t->n_senders; i++) {
 		struct sender *s = &t->senders[i];
 
-		if (s->sent == s->returned || now - s->moved_us < t->o->timeout_us || s->client->state != CLIENT_OPEN)
+		if (s->sent == s->returned || now - s->moved_us < t->o->timeout_us ||
+		    s->client->state != CLIENT_OPEN)
 			continue;
 		s->returned = s->sent;
 		s->moved_us = now;
@@ -419,7 +424,7 @@ static void audit(struct traffic *t)
 bool traffic_run(struct loop *l, const struct options *o, struct report *r)
 {
 	static char why[CLIENT_WHY];
-	struct traffic t = { .o = o, .loop = l, .r = r };
+	struct traffic t = {.o = o, .loop = l, .r = r};
 	struct meter before, after;
 	pid_t missing = 0;
 	bool opened;

@@ -11,7 +11,10 @@
 #include "bench/options.h"
 #include "bench/report.h"
 
-/* Runs it. True: *r is filled. False: no connection; r->why says why ("": interrupted). WHY's memory is static. */
+/*
+ * Runs it. True: *r is filled. False: no connection; r->why says why ("":
+ * interrupted). Its memory is static.
+ */
 bool traffic_run(struct loop *l, const struct options *o, struct report *r);
 
 #endif

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 struct seen {
-	char log[4096];   /* "1:text 8:.. " : opcode, payload or its length */
+	char log[4096]; /* "1:text 8:.. " : opcode, payload or its length */
 	unsigned calls, stop_after;
 	struct frame_reader *clear; /* at stop: as a client that goes */
 };
@@ -24,9 +24,11 @@ static bool on_frame(void *arg, enum ws_opcode opcode, bool deflated, const unsi
 	if (deflated)
 		s->log[at++] = 'z';
 	if (len < 40)
-		snprintf(s->log + at, sizeof(s->log) - at, "%x:%.*s ", (unsigned)opcode, (int)len, (const char *)data);
+		snprintf(s->log + at, sizeof(s->log) - at, "%x:%.*s ", (unsigned)opcode, (int)len,
+			 (const char *)data);
 	else
-		snprintf(s->log + at, sizeof(s->log) - at, "%x:%zu:%c%c ", (unsigned)opcode, len, data[0], data[len - 1]);
+		snprintf(s->log + at, sizeof(s->log) - at, "%x:%zu:%c%c ", (unsigned)opcode, len, data[0],
+			 data[len - 1]);
 	if (++s->calls != s->stop_after)
 		return true;
 	if (s->clear)
@@ -82,8 +84,8 @@ static bool feed(struct frame_reader *r, const unsigned char *data, size_t len, 
 
 static void whole(void **state)
 {
-	struct frame_reader r = { 0 };
-	struct seen s = { 0 };
+	struct frame_reader r = {0};
+	struct seen s = {0};
 
 	(void)state;
 	assert_true(feed(&r, stream, make_stream(), &s));
@@ -94,8 +96,8 @@ static void whole(void **state)
 
 static void byte_by_byte(void **state)
 {
-	struct frame_reader r = { 0 };
-	struct seen s = { 0 };
+	struct frame_reader r = {0};
+	struct seen s = {0};
 	size_t len = make_stream();
 
 	(void)state;
@@ -112,8 +114,8 @@ static void cut_everywhere(void **state)
 
 	(void)state;
 	for (size_t cut = 1; cut < len; cut += cut < 300 || cut > len - 300 ? 1 : 997) {
-		struct frame_reader r = { 0 };
-		struct seen s = { 0 };
+		struct frame_reader r = {0};
+		struct seen s = {0};
 
 		assert_true(feed(&r, stream, cut, &s));
 		assert_true(feed(&r, stream + cut, len - cut, &s));
@@ -130,8 +132,8 @@ static void stopped(void **state)
 	(void)state;
 	for (unsigned after = 1; after <= 9; after++) {
 		for (int bytewise = 0; bytewise < 2; bytewise++) {
-			struct frame_reader r = { 0 };
-			struct seen s = { .stop_after = after, .clear = &r };
+			struct frame_reader r = {0};
+			struct seen s = {.stop_after = after, .clear = &r};
 			size_t at = 0;
 
 			while (at < len && feed(&r, stream + at, bytewise ? 1 : len, &s))
@@ -147,8 +149,8 @@ static void stopped(void **state)
 static void refuse(const unsigned char *bytes, size_t len, const char *why)
 {
 	for (int bytewise = 0; bytewise < 2; bytewise++) {
-		struct frame_reader r = { 0 };
-		struct seen s = { 0 };
+		struct frame_reader r = {0};
+		struct seen s = {0};
 		bool ok = true;
 
 		for (size_t at = 0; ok && at < len; at += bytewise ? 1 : len)
@@ -173,9 +175,13 @@ static void refused(void **state)
 /* RSV1 counts where it was agreed on, at a message's first frame. */
 static void deflated(void **state)
 {
-	static const unsigned char frames[] = "\xc1\x01!\x81\x01?\x41\x01" "a\x89\x00\x80\x01" "b\x01\x01" "c\xc0\x01" "d";
-	struct frame_reader r = { .deflate = true };
-	struct seen s = { 0 };
+	static const unsigned char frames[] = "\xc1\x01!\x81\x01?\x41\x01"
+					      "a\x89\x00\x80\x01"
+					      "b\x01\x01"
+					      "c\xc0\x01"
+					      "d";
+	struct frame_reader r = {.deflate = true};
+	struct seen s = {0};
 
 	(void)state;
 	assert_false(feed(&r, frames, sizeof(frames) - 1, &s));
@@ -194,8 +200,8 @@ static void message_too_long(void **state)
 {
 	const size_t part = FRAME_READER_MAX / 2;
 	unsigned char *frames = malloc(2 * (part + 20)), *end;
-	struct frame_reader r = { 0 };
-	struct seen s = { 0 };
+	struct frame_reader r = {0};
+	struct seen s = {0};
 
 	(void)state;
 	assert_non_null(frames);
@@ -211,13 +217,13 @@ static void message_too_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(whole),
-		cmocka_unit_test(byte_by_byte),
-		cmocka_unit_test(cut_everywhere),
-		cmocka_unit_test(stopped),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(deflated),
-		cmocka_unit_test(message_too_long),
+	    cmocka_unit_test(whole),
+	    cmocka_unit_test(byte_by_byte),
+	    cmocka_unit_test(cut_everywhere),
+	    cmocka_unit_test(stopped),
+	    cmocka_unit_test(refused),
+	    cmocka_unit_test(deflated),
+	    cmocka_unit_test(message_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

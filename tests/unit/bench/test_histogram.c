@@ -97,12 +97,12 @@ static void what_is_too_large(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(nothing, empty),
-		cmocka_unit_test_setup(small_values_are_exact, empty),
-		cmocka_unit_test_setup(error_is_below_one_percent, empty),
-		cmocka_unit_test_setup(buckets_are_in_order, empty),
-		cmocka_unit_test_setup(percentiles, empty),
-		cmocka_unit_test_setup(what_is_too_large, empty),
+	    cmocka_unit_test_setup(nothing, empty),
+	    cmocka_unit_test_setup(small_values_are_exact, empty),
+	    cmocka_unit_test_setup(error_is_below_one_percent, empty),
+	    cmocka_unit_test_setup(buckets_are_in_order, empty),
+	    cmocka_unit_test_setup(percentiles, empty),
+	    cmocka_unit_test_setup(what_is_too_large, empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

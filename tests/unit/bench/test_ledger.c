@@ -91,10 +91,10 @@ static uint64_t hash_of(const uint32_t (*messages)[2], int n)
 
 static void orders(void **state)
 {
-	static const uint32_t one[][2] = { { 0, 0 }, { 1, 0 }, { 2, 0 }, { 0, 1 } };
-	static const uint32_t other[][2] = { { 0, 0 }, { 2, 0 }, { 1, 0 }, { 0, 1 } };
-	uint64_t same[] = { hash_of(one, 4), hash_of(one, 4), hash_of(one, 4) };
-	uint64_t differ[] = { hash_of(one, 4), hash_of(other, 4), hash_of(one, 4), hash_of(one, 3) };
+	static const uint32_t one[][2] = {{0, 0}, {1, 0}, {2, 0}, {0, 1}};
+	static const uint32_t other[][2] = {{0, 0}, {2, 0}, {1, 0}, {0, 1}};
+	uint64_t same[] = {hash_of(one, 4), hash_of(one, 4), hash_of(one, 4)};
+	uint64_t differ[] = {hash_of(one, 4), hash_of(other, 4), hash_of(one, 4), hash_of(one, 3)};
 
 	(void)state;
 	assert_int_equal(ledger_disagree(same, 3), 0);
@@ -105,11 +105,11 @@ static void orders(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(in_order),
-		cmocka_unit_test(a_gap_stays_or_closes),
-		cmocka_unit_test(twice_without_a_gap),
-		cmocka_unit_test(a_large_gap),
-		cmocka_unit_test(orders),
+	    cmocka_unit_test(in_order),
+	    cmocka_unit_test(a_gap_stays_or_closes),
+	    cmocka_unit_test(twice_without_a_gap),
+	    cmocka_unit_test(a_large_gap),
+	    cmocka_unit_test(orders),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,7 +11,10 @@
 
 #define RUN 0xABCDEF
 
-static const struct stamp sample = { .run = RUN, .sender = 123456, .seq = 987654321, .time_us = UINT64_C(0xFEDCBA987654) };
+static const struct stamp sample = {.run = RUN,
+				    .sender = 123456,
+				    .seq = 987654321,
+				    .time_us = UINT64_C(0xFEDCBA987654)};
 
 static void assert_same(const struct stamp *a, const struct stamp *b)
 {
@@ -24,9 +27,12 @@ static void assert_same(const struct stamp *a, const struct stamp *b)
 static void there_and_back(void **state)
 {
 	const struct stamp ends[] = {
-		sample,
-		{ .run = RUN },
-		{ .run = RUN, .sender = STAMP_SENDERS - 1, .seq = STAMP_SEQS - 1, .time_us = (UINT64_C(1) << 48) - 1 },
+	    sample,
+	    {.run = RUN},
+	    {.run = RUN,
+	     .sender = STAMP_SENDERS - 1,
+	     .seq = STAMP_SEQS - 1,
+	     .time_us = (UINT64_C(1) << 48) - 1},
 	};
 	char text[STAMP_LEN];
 	struct stamp got;
@@ -48,7 +54,8 @@ static void anywhere_in_a_message(void **state)
 
 	(void)state;
 	stamp_write(stamp, &sample);
-	len = (size_t)snprintf(text, sizeof(text), "{\"a\":\"^^^^\",\"message\":\"^%.*sxxxx\"}", STAMP_LEN, stamp);
+	len = (size_t)snprintf(text, sizeof(text), "{\"a\":\"^^^^\",\"message\":\"^%.*sxxxx\"}", STAMP_LEN,
+			       stamp);
 	after = stamp_find(text, len, RUN, &got);
 	assert_non_null(after);
 	assert_memory_equal(after, "xxxx\"}", 6);
@@ -96,10 +103,10 @@ static void neither_cut_nor_changed_nor_anothers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(there_and_back),
-		cmocka_unit_test(anywhere_in_a_message),
-		cmocka_unit_test(two_in_one_message),
-		cmocka_unit_test(neither_cut_nor_changed_nor_anothers),
+	    cmocka_unit_test(there_and_back),
+	    cmocka_unit_test(anywhere_in_a_message),
+	    cmocka_unit_test(two_in_one_message),
+	    cmocka_unit_test(neither_cut_nor_changed_nor_anothers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

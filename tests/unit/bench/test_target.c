@@ -57,8 +57,15 @@ static void unix_socket(void **state)
 
 static void refused(void **state)
 {
-	static const char *const urls[] = { "", "http://localhost/", "wss://localhost/", "ws://", "ws://:80/", "ws://[::1/",
-					    "ws://[::1]80/", "ws+unix://relative", "ws://127.0.0.1:no-port/" };
+	static const char *const urls[] = {"",
+					   "http://localhost/",
+					   "wss://localhost/",
+					   "ws://",
+					   "ws://:80/",
+					   "ws://[::1/",
+					   "ws://[::1]80/",
+					   "ws+unix://relative",
+					   "ws://127.0.0.1:no-port/"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
@@ -71,7 +78,7 @@ static void refused(void **state)
 
 static void request(void **state)
 {
-	const char *const headers[] = { "Origin: http://a", "X-B: c" };
+	const char *const headers[] = {"Origin: http://a", "X-B: c"};
 	char head[600], again[600], key[TARGET_KEY_LEN];
 	size_t len;
 
@@ -83,7 +90,8 @@ static void request(void **state)
 	len = target_request(&t, 5, 42, head, sizeof(head));
 	assert_int_equal(len, strlen(head));
 	assert_int_equal(strncmp(head, "GET /42/x HTTP/1.1\r\nHost: 127.0.0.1:9600\r\n", 42), 0);
-	assert_non_null(strstr(head, "\r\nSec-WebSocket-Protocol: chat\r\nOrigin: http://a\r\nX-B: c\r\n\r\n"));
+	assert_non_null(
+	    strstr(head, "\r\nSec-WebSocket-Protocol: chat\r\nOrigin: http://a\r\nX-B: c\r\n\r\n"));
 	target_key(&t, 5, key);
 	assert_memory_equal(strstr(head, "-Key: ") + 6, key, TARGET_KEY_LEN);
 	assert_memory_equal(key + 22, "==", 2);
@@ -97,10 +105,10 @@ static void request(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tcp),
-		cmocka_unit_test(unix_socket),
-		cmocka_unit_test(refused),
-		cmocka_unit_test(request),
+	    cmocka_unit_test(tcp),
+	    cmocka_unit_test(unix_socket),
+	    cmocka_unit_test(refused),
+	    cmocka_unit_test(request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
