@@ -164,8 +164,6 @@ void client_close(struct client *c)
 
 static void say_closed(struct client *c, const unsigned char *data, size_t len)
 {
-	if (c->state == CLIENT_CLOSING)
-		return;
 	if (len < 2)
 		say(c, "the server closed a connection");
 	else
@@ -213,9 +211,10 @@ static bool on_frame(void *arg, enum ws_opcode opcode, bool deflated, const unsi
 			send_control(c, WS_OP_PONG, data, len);
 		break;
 	case WS_OP_CLOSE:
+		if (c->state == CLIENT_CLOSING)
+			break; /* the server ends the TCP connection, section 7.1.1 */
 		say_closed(c, data, len);
-		if (c->state == CLIENT_OPEN)
-			send_control(c, WS_OP_CLOSE, data, len);
+		send_control(c, WS_OP_CLOSE, data, len);
 		end(c);
 		return false;
 	default: break;
