@@ -11,6 +11,7 @@ UNIT_BASE   = $(WHOLE_ARCHIVE) $(BASE)   $(NO_WHOLE_ARCHIVE) $(BASE_LIBS)   $(CM
 UNIT_WIRE   = $(WHOLE_ARCHIVE) $(WIRE)   $(NO_WHOLE_ARCHIVE) $(WIRE_LIBS)   $(CMOCKA_LIBS)
 UNIT_CHAT   = $(WHOLE_ARCHIVE) $(CHAT)   $(NO_WHOLE_ARCHIVE) $(CHAT_LIBS)   $(CMOCKA_LIBS)
 UNIT_NET    = $(WHOLE_ARCHIVE) $(NET)    $(NO_WHOLE_ARCHIVE) $(NET_LIBS)    $(CMOCKA_LIBS)
+UNIT_BENCH  = $(WHOLE_ARCHIVE) $(BENCH)  $(NO_WHOLE_ARCHIVE) $(BENCH_LIBS)  $(CMOCKA_LIBS)
 UNIT_DAEMON = $(WHOLE_ARCHIVE) $(DAEMON) $(NO_WHOLE_ARCHIVE) $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
 unit_tests = \
@@ -24,6 +25,11 @@ unit_tests = \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
+	tests/unit/bench/test_frame_reader \
+	tests/unit/bench/test_histogram \
+	tests/unit/bench/test_ledger \
+	tests/unit/bench/test_stamp \
+	tests/unit/bench/test_target \
 	tests/unit/chat/test_commander \
 	tests/unit/chat/test_journal_memory \
 	tests/unit/chat/test_message \
@@ -55,6 +61,11 @@ tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
+tests_unit_bench_test_frame_reader_LDADD = $(UNIT_BENCH)
+tests_unit_bench_test_histogram_LDADD = $(UNIT_BENCH)
+tests_unit_bench_test_ledger_LDADD = $(UNIT_BENCH)
+tests_unit_bench_test_stamp_LDADD = $(UNIT_BENCH)
+tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
@@ -94,7 +105,9 @@ TESTS += \
 
 AM_TESTS_ENVIRONMENT = \
 	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
-	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE;
+	NATTERBENCH='$(abs_builddir)/natterbench'; export NATTERBENCH; \
+	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE; \
+	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER;
 
 EXTRA_DIST += \
 	tests/coverage \
@@ -122,14 +135,19 @@ EXTRA_DIST += \
 	tests/conform/registry.py \
 	tests/conform/run \
 	tests/daemon/conftest.py \
+	tests/bench/agree \
+	tests/bench/agree.txt \
+	tests/bench/natterd.conf \
 	tests/daemon/natterd.py \
 	tests/daemon/run \
+	tests/daemon/test_bench.py \
 	tests/daemon/test_chat.py \
 	tests/daemon/test_daemon.py \
 	tests/daemon/test_deflate.py \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
 	tests/daemon/test_limits.py \
+	tests/daemon/test_scale.py \
 	tests/daemon/test_tutorials.py \
 	tests/daemon/test_workers.py \
 	tests/daemon/test_ws.py \
