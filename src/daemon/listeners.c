@@ -1,14 +1,17 @@
 #include <config.h>
 
 #include "daemon/listeners.h"
+#include "daemon/given_sockets.h"
 
 #include "base/log.h"
 #include "net/listener.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct listeners {
 	struct listener **v; /* the workers' sockets at the first place, at the second, … */
@@ -98,6 +101,36 @@ static int open_address(struct listeners *l, struct listener_opts *o, const char
 	return open_one(l, o, err, errlen);
 }
 
+/* All the given sockets of this name; of any name where no other listener wants one. */
+static int adopt_given(struct listeners *l, const char *name, bool any, struct given_sockets *given, char *err,
+		       size_t errlen)
+{
+	struct listener *one;
+	size_t before = l->n;
+	int fd;
+
+	while ((fd = given_sockets_take(given, any ? NULL : name)) >= 0) {
+		one = listener_adopt(name, fd, err, errlen);
+		if (one == NULL || add(l, one, false) < 0)
+			return -1;
+	}
+	if (l->n > before)
+		return 0;
+	snprintf(err, errlen,
+		 "listener %s: no socket was given for it; a natterd.socket of systemd does that, with FileDescriptorName=%s",
+		 name, name);
+	return -1;
+}
+
+static size_t count_given(const struct config *cfg)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cfg->n_listeners; i++)
+		n += cfg->listeners[i].given;
+	return n;
+}
+
 static int open_named(struct listeners *l, const struct config *cfg, const struct config_listener *c, char *err,
 		      size_t errlen)
 {
@@ -117,21 +150,35 @@ static int open_named(struct listeners *l, const struct config *cfg, const struc
 	return 0;
 }
 
+static int open_all(struct listeners *l, const struct config *cfg, struct given_sockets *given, char *err, size_t errlen)
+{
+	bool any = count_given(cfg) == 1;
+
+	for (size_t i = 0; i < cfg->n_listeners; i++) {
+		const struct config_listener *c = &cfg->listeners[i];
+
+		if ((c->given ? adopt_given(l, c->name, any, given, err, errlen) : open_named(l, cfg, c, err, errlen)) < 0)
+			return -1;
+	}
+	for (int fd; (fd = given_sockets_take(given, NULL)) >= 0; close(fd))
+		log_warning("a socket was given that no listener asks for", "fd=%d", fd);
+	return 0;
+}
+
 struct listeners *listeners_open(const struct config *cfg, unsigned workers, char *err, size_t errlen)
 {
 	struct listeners *l = calloc(1, sizeof(*l));
+	struct given_sockets given;
 
 	snprintf(err, errlen, "no memory");
 	if (l == NULL)
 		return NULL;
 	l->workers = workers;
-	for (size_t i = 0; i < cfg->n_listeners; i++) {
-		if (open_named(l, cfg, &cfg->listeners[i], err, errlen) < 0) {
-			listeners_free(l);
-			return NULL;
-		}
-	}
-	return l;
+	given_sockets_find(&given);
+	if (open_all(l, cfg, &given, err, errlen) == 0)
+		return l;
+	listeners_free(l);
+	return NULL;
 }
 
 int listeners_start(struct listeners *l, struct worker *const *workers)

@@ -11,6 +11,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/endpoint.h \
 	src/daemon/front.c \
 	src/daemon/front.h \
+	src/daemon/given_sockets.c \
+	src/daemon/given_sockets.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
 	src/daemon/sd_notify.c \

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -212,6 +213,59 @@ struct listener *listener_open(const struct listener_opts *opts, char *err, size
 	listener_free(l);
 	errno = e;
 	return NULL;
+}
+
+/* ---- from others ---- */
+
+static bool is_listening(int fd)
+{
+	int type = 0, yes = 0;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
+static char *text_of(const union address *a)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (a->sa.sa_family == AF_UNIX)
+		return strdup(a->un.sun_path[0] ? a->un.sun_path : "a unix socket without a path");
+	if (a->sa.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &a->in6.sin6_addr, text, sizeof(text));
+	else if (a->sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &a->in.sin_addr, text, sizeof(text));
+	else
+		return NULL;
+	return address_text(text, ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port));
+}
+
+struct listener *listener_adopt(const char *name, int fd, char *err, size_t errlen)
+{
+	union address a = { .sa.sa_family = AF_UNSPEC };
+	struct listener *l;
+	socklen_t len = sizeof(a);
+	int on = 1;
+
+	if (!is_listening(fd) || getsockname(fd, &a.sa, &len) < 0) {
+		snprintf(err, errlen, "listener %s: file descriptor %d is no listening stream socket", name, fd);
+		return NULL;
+	}
+	l = calloc(1, sizeof(*l));
+	if (l == NULL || (l->address = text_of(&a)) == NULL) {
+		snprintf(err, errlen, "listener %s: no memory, or a socket of a strange kind", name);
+		free(l);
+		return NULL;
+	}
+	l->name = name;
+	l->fd = fd;
+	l->port = a.sa.sa_family == AF_UNIX ? 0 : bound_port(fd);
+	evutil_make_socket_nonblocking(fd);
+	evutil_make_socket_closeonexec(fd);
+	if (a.sa.sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return l;
 }
 
 /* ---- several at one place ---- */

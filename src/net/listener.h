@@ -41,6 +41,12 @@ struct listener_opts {
 struct listener *listener_open(const struct listener_opts *opts, char *err, size_t errlen);
 
 /*
+ * One whose socket listens already, and is taken over; where it is a unix
+ * socket its file is not ours to remove. NULL: ERR says why, and FD is open.
+ */
+struct listener *listener_adopt(const char *name, int fd, char *err, size_t errlen);
+
+/*
  * One more socket where FIRST, a TCP socket, listens. NULL with errno: this
  * system has one at a place, or gives none.
  */
