@@ -115,6 +115,7 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	open_letters(w); /* what other workers have said meanwhile goes with it */
 	w->flush_due = false;
 	if (fanout_flush(w))
 		evtimer_add(w->ev_flush_later, &next_turn);
