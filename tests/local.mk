@@ -106,7 +106,8 @@ TESTS += \
 AM_TESTS_ENVIRONMENT = \
 	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
 	NATTERBENCH='$(abs_builddir)/natterbench'; export NATTERBENCH; \
-	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE;
+	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE; \
+	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER;
 
 EXTRA_DIST += \
 	tests/coverage \
@@ -157,7 +158,9 @@ EXTRA_DIST += \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
 	tests/daemon/test_limits.py \
+	tests/daemon/test_scale.py \
 	tests/daemon/test_tutorials.py \
+	tests/daemon/test_workers.py \
 	tests/daemon/test_ws.py \
 	tests/lint/docs \
 	tests/lint/layers \
