@@ -145,9 +145,20 @@ EXTRA_DIST += \
 	tests/bench/agree \
 	tests/bench/agree.txt \
 	tests/bench/natterd.conf \
+	tests/bench/plot \
+	tests/bench/results.json \
+	tests/bench/results.txt \
+	tests/bench/rivals/.npmrc \
+	tests/bench/rivals/nchan.conf.in \
+	tests/bench/rivals/package-lock.json \
+	tests/bench/rivals/package.json \
+	tests/bench/rivals/uws.mjs \
+	tests/bench/rivals/ws.mjs \
+	tests/bench/run \
 	tests/daemon/natterd.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
+	tests/daemon/test_bench_run.py \
 	tests/daemon/test_chat.py \
 	tests/daemon/test_daemon.py \
 	tests/daemon/test_deflate.py \
@@ -190,14 +201,16 @@ coverage:
 print-unit-tests:
 	@echo $(unit_tests)
 
-# ---- how fast ----
+# ---- how fast; RUN='--rounds 1 --only natterd' for a quick look ----
 
 EXTRA_PROGRAMS += tests/bench/codec
 CLEANFILES += tests/bench/codec$(EXEEXT)
 tests_bench_codec_LDADD = $(WIRE_ALL)
 
-bench: tests/bench/codec$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
+	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run --out tests/bench/results.txt $(RUN)
+	@$(srcdir)/tests/bench/plot tests/bench/results.json doc/bench.svg
 
 # ---- see it ----
 
