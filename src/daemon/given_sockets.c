@@ -17,11 +17,10 @@ static long number(const char *variable)
 	return s && *s && *end == '\0' ? n : 0;
 }
 
-/* The names lie in a copy that stays for good. */
 static void read_names(struct given_sockets *g)
 {
 	const char *s = getenv("LISTEN_FDNAMES");
-	char *names = s ? strdup(s) : NULL;
+	char *names = g->names = s ? strdup(s) : NULL;
 
 	for (int i = 0; i < g->n; i++) {
 		char *name = names ? strsep(&names, ":") : NULL;
@@ -51,4 +50,10 @@ int given_sockets_take(struct given_sockets *g, const char *name)
 		return FIRST_FD + i;
 	}
 	return -1;
+}
+
+void given_sockets_forget(struct given_sockets *g)
+{
+	free(g->names);
+	g->names = NULL;
 }

@@ -11,8 +11,9 @@
 
 struct given_sockets {
 	int n;                             /* the sockets are 3, 4, … */
-	const char *name[GIVEN_SOCKETS_MAX]; /* "unknown" where it has none; of the process's environment */
+	const char *name[GIVEN_SOCKETS_MAX]; /* "unknown" where it has none */
 	int taken[GIVEN_SOCKETS_MAX];      /* whether a listener has it */
+	char *names;                       /* what the names lie in */
 };
 
 /* What there is; takes the variables out of the environment. */
@@ -20,5 +21,8 @@ void given_sockets_find(struct given_sockets *g);
 
 /* The next socket called NAME (NULL: any) that nobody has, which is taken then; -1: there is none. */
 int given_sockets_take(struct given_sockets *g, const char *name);
+
+/* Frees what the names take; the sockets stay open. */
+void given_sockets_forget(struct given_sockets *g);
 
 #endif

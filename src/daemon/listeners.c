@@ -175,10 +175,12 @@ struct listeners *listeners_open(const struct config *cfg, unsigned workers, cha
 		return NULL;
 	l->workers = workers;
 	given_sockets_find(&given);
-	if (open_all(l, cfg, &given, err, errlen) == 0)
-		return l;
-	listeners_free(l);
-	return NULL;
+	if (open_all(l, cfg, &given, err, errlen) < 0) {
+		listeners_free(l);
+		l = NULL;
+	}
+	given_sockets_forget(&given);
+	return l;
 }
 
 int listeners_start(struct listeners *l, struct worker *const *workers)

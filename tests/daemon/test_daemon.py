@@ -202,7 +202,7 @@ def test_sigterm_does_not_wait_for_ever(start):
 
 
 def test_what_was_queued_arrives_before_the_close(start):
-    d = start("message_rate = 0\nsend_queue = 16M\n")
+    d = start("message_rate = 0\nsend_queue = 16M\nshutdown_timeout = 1min\n")
     a, slow = d.connect("/q"), d.connect("/q", receive_buffer=4096)
     for i in range(400):
         a.send_json(message="q" * 8000, n=i)
@@ -211,7 +211,7 @@ def test_what_was_queued_arrives_before_the_close(start):
     d.signal(signal.SIGTERM)
     t = threading.Thread(target=lambda: reader.append([slow.recv_until(type="usermsg")["n"] for _ in range(400)]))
     t.start()
-    t.join(20)
+    t.join(60)
     assert reader and reader[0] == list(range(400))
     assert slow.recv_close()[0] == 1001
     slow.close()
