@@ -2,8 +2,9 @@
  * bev_pool: socket bufferevents that wait for their next connection.
  *
  * A bufferevent is over a kilobyte, so a connection has one only while it
- * needs one: during the handshake, and while a part of a frame or a backlog is
- * to be buffered. A few are kept here between two uses.
+ * needs one: while a part of a frame or a backlog is to be buffered. (For the
+ * handshake there are those of the upgrade filters.) A few are kept here
+ * between two uses.
  */
 #ifndef NATTER_NET_BEV_POOL_H
 #define NATTER_NET_BEV_POOL_H

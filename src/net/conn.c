@@ -302,8 +302,7 @@ void conn_uncork(struct conn *c)
 
 /* ---- reading ---- */
 
-/* Whether upstairs may be given what comes. */
-static bool is_ready(const struct conn *c)
+bool conn_is_ready(const struct conn *c)
 {
 	return c->state == CONN_OPEN && !c->paused && !c->held && !c->throttled;
 }
@@ -322,7 +321,7 @@ static void use_input(struct conn *c)
 	bool more = false;
 	size_t len;
 
-	while (is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
+	while (conn_is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
 		size_t piece = evbuffer_get_contiguous_space(in);
 		unsigned char *p;
 
@@ -350,7 +349,7 @@ static void read_input(struct conn *c)
 	throttle(c);
 	if (c->held && evbuffer_get_length(in) > HELD_MAX)
 		watch(c, false);
-	if (!is_ready(c))
+	if (!conn_is_ready(c))
 		return;
 	conn_cork(c);
 	use_input(c);
@@ -526,7 +525,7 @@ void conn_hold(struct conn *c, bool held)
 	bool was = c->held;
 
 	c->held = held;
-	if (!was || held || !is_ready(c))
+	if (!was || held || !conn_is_ready(c))
 		return;
 	park(c);
 	look_again(c);

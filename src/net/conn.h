@@ -6,11 +6,11 @@
  * at once, so a reader that keeps up costs one system call per write and arms
  * no event.
  *
- * It has a bufferevent only while it needs one: from the first byte of the
- * request to the end of the handshake, while a frame is there in part, and
- * while a backlog waits. Otherwise it is parked: its own small event says when
- * there is something to read, which is read into the worker's inbox and used
- * up in place. The sweep parks those that are idle again.
+ * It has a bufferevent only while it needs one: while a frame is there in part,
+ * and while a backlog waits; during the handshake the upgrade filter's has the
+ * socket. Otherwise it is parked: its own small event says when there is
+ * something to read, which is read into the worker's inbox and used up in
+ * place. The sweep parks those that are idle again.
  *
  * A connection ends by conn_close(): that marks it, lets the protocol say its
  * last words, and the worker's reaper does the rest at the end of the turn:
@@ -138,6 +138,9 @@ const char *conn_address(const struct conn *c);
 
 /* Whether it takes and gives messages still. */
 bool conn_is_open(const struct conn *c);
+
+/* Whether upstairs may be given what comes: it is open, and neither paused nor held nor throttled. */
+bool conn_is_ready(const struct conn *c);
 
 /*
  * Sends bytes, after whatever its rooms hold for it. They are copied or gone

@@ -114,8 +114,6 @@ static void on_event(struct conn *c, const struct ws_event *ev)
 	}
 }
 
-static bool is_ready(const struct conn *c) { return conn_is_open(c) && !c->paused && !c->held; }
-
 size_t ws_conn_input(struct conn *c, unsigned char *p, size_t len, bool *more)
 {
 	size_t used = 0;
@@ -123,7 +121,7 @@ size_t ws_conn_input(struct conn *c, unsigned char *p, size_t len, bool *more)
 
 	*more = false;
 	/* Also once with nothing left, which frees what the last message took. */
-	while (!*more && is_ready(c)) {
+	while (!*more && conn_is_ready(c)) {
 		used += ws_stream_read(&c->stream, p + used, len - used, &ev);
 		*more = ev.type == WS_EVENT_MORE;
 		on_event(c, &ev);

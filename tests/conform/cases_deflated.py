@@ -3,6 +3,7 @@ import functools
 import random
 import zlib
 
+from cases_strict import is_text
 from client import BINARY, CLOSE, CONT, NAMES, PING, PONG, RSV1, RSV2, RSV3, TEXT, Mismatch, close_frame, cut, frame, head
 from deflate import TAIL, Deflated, Packer, packed_frames, unpack
 from registry import add, case
@@ -158,14 +159,6 @@ def mixed(t, path):
         else:
             d.echo(BINARY, message)
     d.expect_goodbye()
-
-
-def is_text(data):
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 add("21.4.1", "compressed and uncompressed messages by turns", mixed, "/deflate")
