@@ -27,11 +27,12 @@ struct room {
 	const struct room_opts *opts;
 	struct payload *name, *name_json;
 	struct journal_room *journal;
-	bool ready;                       /* the journal has said where the room stands */
+	bool ready;                       /* the journal has said where the room stands, or that it cannot */
 	char epoch[JOURNAL_EPOCH_MAX];
 	uint64_t seq;                     /* last one delivered */
 	struct join_letter *waiting, **waiting_tail; /* for `ready` */
-	size_t reading;                   /* joins whose history is being read */
+	struct list saying;               /* what is being stored */
+	struct list reading;              /* joins whose history is being read */
 	uint64_t appended, settled;       /* our appends, and how many of them the journal has answered */
 	struct relay *relays, **relays_tail;
 	uint32_t came, went;              /* not told yet */
@@ -41,7 +42,7 @@ struct room {
 };
 
 const struct payload *room_name(const struct room *r) { return r->name; }
-bool room_is_empty(const struct room *r) { return r->members == 0 && r->waiting == NULL && r->reading == 0; }
+bool room_is_empty(const struct room *r) { return r->members == 0 && r->waiting == NULL && list_empty(&r->reading); }
 uint64_t room_empty_since(const struct room *r) { return r->empty_since; }
 
 static const struct journal_ops *journal_of(const struct room *r) { return r->opts->hub->journal->ops; }
@@ -54,6 +55,14 @@ void join_letter_free(struct join_letter *l)
 	payload_unref(l->room);
 	payload_unref(l->arrival);
 	payload_unref(l->parting);
+	free(l);
+}
+
+void say_letter_free(struct say_letter *l)
+{
+	payload_unref(l->room);
+	payload_unref(l->body);
+	payload_unref(l->sender);
 	free(l);
 }
 
@@ -182,7 +191,7 @@ static void admit(struct room *r, struct join_letter *l)
 		answer(r, l);
 		return;
 	}
-	r->reading++;
+	list_append(&r->reading, &l->node);
 	read_past(r, l);
 }
 
@@ -207,21 +216,29 @@ void room_leave(struct room *r, unsigned worker, struct payload *parting)
 
 /* ---- the order ---- */
 
-void room_say(struct room *r, struct payload *body, uint64_t sender)
+void room_say(struct room *r, struct say_letter *l)
 {
+	struct journal_entry e = { .body = l->body, .sender = l->sender };
+
 	r->appended++;
-	journal_of(r)->append(r->journal, body, sender, r);
+	list_append(&r->saying, &l->node);
+	journal_of(r)->append(r->journal, &e, l);
+}
+
+/* The journal has answered L, which is over. */
+static void settle_said(struct room *r, struct say_letter *l)
+{
+	list_remove(&r->saying, &l->node);
+	say_letter_free(l);
+	settle(r);
 }
 
 void room_relay(struct room *r, struct payload *text) { relay(r, text); }
 
-static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+static void admit_waiting(struct room *r)
 {
-	struct room *r = home;
 	struct join_letter *l = r->waiting, *next;
 
-	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
-	r->seq = seq;
 	r->ready = true;
 	r->waiting = NULL;
 	r->waiting_tail = &r->waiting;
@@ -231,27 +248,75 @@ static void on_subscribed(void *home, const char *epoch, uint64_t seq)
 	}
 }
 
+static void on_epoch(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+
+	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
+	r->seq = seq;
+}
+
+static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+{
+	on_epoch(home, epoch, seq);
+	admit_waiting(home);
+}
+
+/* Who comes may come: all that is not stored goes on. */
+static void on_unavailable(void *home)
+{
+	struct room *r = home;
+
+	if (!r->ready)
+		admit_waiting(r);
+}
+
+static void on_available(void *home) { (void)home; }
+
+/* The plain dialect has no words for what became of a message; its history shows it. */
+static bool is_shown(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
+
 static void on_message(void *home, const struct journal_message *m)
 {
 	struct room *r = home;
-	struct payload *text = message_stamp(m->body, r->name_json, m->seq, m->time);
+	struct payload *text;
 
 	r->seq = m->seq;
 	stats_add(STAT_stored, 1);
+	if (!is_shown(m)) {
+		if (m->tag)
+			settle_said(r, m->tag);
+		return;
+	}
+	text = message_stamp(m->body, r->name_json, m->seq, m->time);
 	if (text)
 		publish(r, text, DIALECT_ALL);
 	else
 		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%llu", (unsigned long long)m->seq);
 	payload_unref(text);
-	if (m->tag == r)
-		settle(r);
+	if (m->tag)
+		settle_said(r, m->tag);
+}
+
+/* It has its place already, and everybody who was there has it. */
+static void on_duplicate(void *home, void *tag, uint64_t seq, int64_t time)
+{
+	(void)seq;
+	(void)time;
+	settle_said(home, tag);
 }
 
 static void on_refused(void *home, void *tag, enum journal_status why)
 {
-	(void)tag;
-	settle(home);
+	struct room *r = home;
+	struct say_letter *l = tag;
+
 	log_limited(LOG_LEVEL_ERROR, "a message was not stored", "status=%d", (int)why);
+	list_remove(&r->saying, &l->node);
+	l->why = REPLY_storage_unavailable;
+	l->letter.open = r->opts->refuse;
+	mailbox_post(r->opts->hub->mailboxes[l->worker], &l->letter);
+	settle(r);
 }
 
 /* The past that a newcomer asked for. */
@@ -266,21 +331,32 @@ static void on_page(void *home, void *tag, enum journal_status status, const str
 		read_past(r, l); /* something was delivered since: the newcomer would miss it */
 		return;
 	}
-	r->reading--;
+	list_remove(&r->reading, &l->node);
 	/* What has its place but was not delivered yet comes live. */
 	while (n && m[n - 1].seq > r->seq)
 		n--;
 	l->past = n ? calloc(n, sizeof(*l->past)) : NULL;
 	for (size_t i = 0; l->past && i < n; i++) {
-		l->past[i] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
-		if (l->past[i] == NULL)
+		if (!is_shown(&m[i]))
+			continue;
+		l->past[l->n_past] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
+		if (l->past[l->n_past] == NULL)
 			break;
 		l->n_past++;
 	}
 	answer(r, l);
 }
 
-static const struct journal_listener listener = { on_subscribed, on_message, on_refused, on_page };
+static const struct journal_listener listener = {
+	.subscribed = on_subscribed,
+	.message = on_message,
+	.duplicate = on_duplicate,
+	.refused = on_refused,
+	.page = on_page,
+	.epoch_changed = on_epoch,
+	.unavailable = on_unavailable,
+	.available = on_available,
+};
 
 /* ---- life ---- */
 
@@ -296,6 +372,8 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 	r->name = payload_ref(name);
 	r->name_json = json_text(json);
 	r->waiting_tail = &r->waiting;
+	list_init(&r->saying);
+	list_init(&r->reading);
 	r->relays_tail = &r->relays;
 	r->empty_since = clock_ms();
 	if (r->name_json == NULL)
@@ -319,10 +397,19 @@ fail:
 void room_free(struct room *r)
 {
 	struct join_letter *next;
+	struct list_node *n;
 
 	if (r == NULL)
 		return;
 	journal_of(r)->unsubscribe(r->journal);
+	while ((n = list_first(&r->saying)) != NULL) {
+		list_remove(&r->saying, n);
+		say_letter_free(list_entry(n, struct say_letter, node));
+	}
+	while ((n = list_first(&r->reading)) != NULL) {
+		list_remove(&r->reading, n);
+		join_letter_free(list_entry(n, struct join_letter, node));
+	}
 	for (struct join_letter *l = r->waiting; l; l = next) {
 		next = l->next;
 		join_letter_free(l);

@@ -402,7 +402,7 @@ static struct hub *make_hub(struct front *f)
 int front_start(struct front *f)
 {
 	const struct config *c = f->config;
-	struct journal_memory_opts past = { c->history_messages, (size_t)c->history_bytes };
+	struct journal_memory_opts past = { c->history_messages, (size_t)c->history_bytes, 600000 };
 
 	f->endpoints = endpoints_new(c);
 	f->names = shared_map_new();
