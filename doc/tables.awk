@@ -54,6 +54,7 @@ function options(name,   n, i, k) {
 function kind(k) {
 	if (k == "BOOL") return "Cm yes | no"
 	if (k == "INT") return "Ar number"
+	if (k == "AUTO") return "Cm auto | Ar number"
 	if (k == "SIZE") return "Ar size"
 	if (k == "TIME") return "Ar time"
 	if (k == "LIST") return "Brq Ar text , ..."

@@ -15,6 +15,13 @@ UNIT_NET    = $(WHOLE_ARCHIVE) $(NET)    $(NO_WHOLE_ARCHIVE) $(NET_LIBS)    $(CM
 UNIT_BENCH  = $(WHOLE_ARCHIVE) $(BENCH)  $(NO_WHOLE_ARCHIVE) $(BENCH_LIBS)  $(CMOCKA_LIBS)
 UNIT_DAEMON = $(WHOLE_ARCHIVE) $(DAEMON) $(NO_WHOLE_ARCHIVE) $(DAEMON_LIBS) $(CMOCKA_LIBS)
 
+# Where there is no liburing there is no ring to test.
+if HAVE_LIBURING
+ring_test = tests/unit/net/test_ring
+else
+ring_test =
+endif
+
 unit_tests = \
 	tests/unit/base/test_bucket \
 	tests/unit/base/test_clock \
@@ -42,7 +49,7 @@ unit_tests = \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
-	tests/unit/net/test_ring \
+	$(ring_test) \
 	tests/unit/net/test_sender \
 	tests/unit/store/test_journal \
 	tests/unit/wire/test_http_head \
@@ -157,6 +164,7 @@ EXTRA_DIST += \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_tutorials.py \
+	tests/daemon/test_workers.py \
 	tests/daemon/test_ws.py \
 	tests/lint/docs \
 	tests/lint/layers \

@@ -27,7 +27,9 @@
 
 struct mailbox {
 	_Alignas(CACHE_LINE) _Atomic(struct letter *) top;
+	atomic_size_t posted;
 	_Alignas(CACHE_LINE) struct letter *taken; /* the reader's: out of the stack, in posting order */
+	atomic_size_t opened;                      /* written by the reader alone */
 	void (*wake)(void *wake_arg);
 	void *wake_arg, *reader;
 };
@@ -44,6 +46,8 @@ struct mailbox *mailbox_new(void (*wake)(void *wake_arg), void *wake_arg, void *
 		return NULL;
 	m = memory;
 	atomic_init(&m->top, NULL);
+	atomic_init(&m->posted, 0);
+	atomic_init(&m->opened, 0);
 	m->taken = NULL;
 	m->wake = wake;
 	m->wake_arg = wake_arg;
@@ -51,17 +55,53 @@ struct mailbox *mailbox_new(void (*wake)(void *wake_arg), void *wake_arg, void *
 	return m;
 }
 
-void mailbox_post(struct mailbox *m, struct letter *letter)
+/* N letters: NEWEST is linked to the ones before it, down to OLDEST. */
+static void push(struct mailbox *m, struct letter *newest, struct letter *oldest, size_t n)
 {
 	struct letter *top = atomic_load_explicit(&m->top, memory_order_relaxed);
 
+	atomic_fetch_add_explicit(&m->posted, n, memory_order_relaxed);
 	do
-		letter->next = top;
-	while (!atomic_compare_exchange_weak_explicit(&m->top, &top, letter, memory_order_acq_rel,
+		oldest->next = top;
+	while (!atomic_compare_exchange_weak_explicit(&m->top, &top, newest, memory_order_acq_rel,
 						      memory_order_relaxed));
-	/* the letter is the reader's now; TOP is what it replaced */
+	/* the letters are the reader's now; TOP is what they replaced */
 	if (!top)
 		m->wake(m->wake_arg);
+}
+
+void mailbox_post(struct mailbox *m, struct letter *letter)
+{
+	push(m, letter, letter, 1);
+}
+
+bool letter_batch_add(struct letter_batch *b, struct letter *letter)
+{
+	bool first = b->newest == NULL;
+
+	letter->next = b->newest;
+	b->newest = letter;
+	b->n++;
+	if (first)
+		b->oldest = letter;
+	return first;
+}
+
+void mailbox_post_batch(struct mailbox *m, struct letter_batch *b)
+{
+	struct letter_batch all = *b;
+
+	*b = (struct letter_batch){ NULL, NULL, 0 };
+	if (all.newest)
+		push(m, all.newest, all.oldest, all.n);
+}
+
+size_t mailbox_waiting(const struct mailbox *m)
+{
+	size_t opened = atomic_load_explicit(&m->opened, memory_order_relaxed);
+	size_t posted = atomic_load_explicit(&m->posted, memory_order_relaxed);
+
+	return posted > opened ? posted - opened : 0;
 }
 
 /* Takes the stack when none is taken yet. Whether there is a letter to open. */
@@ -102,6 +142,8 @@ size_t mailbox_open(struct mailbox *m, size_t max)
 
 	for (; opened < max && take(m); opened++)
 		open_one(m);
+	atomic_store_explicit(&m->opened, atomic_load_explicit(&m->opened, memory_order_relaxed) + opened,
+			      memory_order_relaxed);
 	if (!may_sleep(m))
 		m->wake(m->wake_arg);
 	return opened;

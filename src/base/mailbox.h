@@ -36,6 +36,24 @@ void mailbox_free(struct mailbox *m);
 void mailbox_post(struct mailbox *m, struct letter *letter);
 
 /*
+ * Letters that are collected to be posted in one go: one writer's, for one
+ * mailbox. Zeroed: empty.
+ */
+struct letter_batch {
+	struct letter *newest, *oldest;
+	size_t n;
+};
+
+/* Takes LETTER. Whether it is the first one. */
+bool letter_batch_add(struct letter_batch *b, struct letter *letter);
+
+/* Posts all that B holds, in the order of adding, and wakes the reader once if at all. B is empty then. Any thread. */
+void mailbox_post_batch(struct mailbox *m, struct letter_batch *b);
+
+/* About how many letters lie there that the reader has not come to. Any thread. */
+size_t mailbox_waiting(const struct mailbox *m);
+
+/*
  * Opens what lies in the box, and what is posted meanwhile, up to MAX letters;
  * returns how many. When letters are left over, wake is called again, so none
  * is forgotten. Reader's thread only.

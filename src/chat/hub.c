@@ -11,6 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* More letters than this, waiting at one worker, make speakers slow down; looked at once in so many messages. */
+#define LETTERS_BEHIND 2048
+#define LOOK_EVERY 16
+
 struct hub {
 	struct hub_opts opts;
 	struct room_opts room_opts;
@@ -18,7 +22,9 @@ struct hub {
 	struct strmap *branches; /* struct branch: those with members here */
 	struct strmap *speakers; /* struct session, by serial: those that said something */
 	uint32_t last_serial;
-	bool hushed;
+	bool hushed, behind;
+	unsigned said;
+	struct letter_batch out[]; /* one a worker */
 };
 
 /* A room as this worker sees it: its members here. */
@@ -34,7 +40,33 @@ uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->op
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
 
+/* ---- letters ---- */
+
+static void post(struct hub *h, unsigned worker, struct letter *letter)
+{
+	if (worker == h->opts.self || h->opts.send_soon == NULL)
+		mailbox_post(h->opts.mailboxes[worker], letter);
+	else if (letter_batch_add(&h->out[worker], letter))
+		h->opts.send_soon(h->opts.send_arg);
+}
+
+unsigned hub_send(struct hub *h)
+{
+	unsigned sent = 0;
+
+	for (unsigned i = 0; i < h->opts.n; i++) {
+		sent += h->out[i].newest != NULL;
+		mailbox_post_batch(h->opts.mailboxes[i], &h->out[i]);
+	}
+	return sent;
+}
+
 /* ---- letters to a room's home ---- */
+
+static unsigned home_of(const struct hub *h, const struct payload *room)
+{
+	return (unsigned)(strmap_hash(room->data, room->len) % h->opts.n);
+}
 
 struct home_letter {
 	struct letter letter;
@@ -53,7 +85,7 @@ static void post_home(struct hub *h, const struct branch *b, void (*open)(struct
 		return;
 	}
 	*l = (struct home_letter){ { NULL, open }, payload_ref(b->name), payload_ref(text), h->opts.self };
-	mailbox_post(h->opts.mailboxes[b->home], &l->letter);
+	post(h, b->home, &l->letter);
 }
 
 static void home_letter_free(struct home_letter *l)
@@ -100,14 +132,14 @@ static void open_relay(struct letter *letter, void *reader)
 	home_letter_free(l);
 }
 
-static void drop_room(struct hub *h, struct room *r)
+/* Frees R, whose place among max_rooms is the caller's then. */
+static void remove_room(struct hub *h, struct room *r)
 {
 	strmap_del(h->rooms, room_name(r)->data, room_name(r)->len);
 	room_free(r);
-	shared_count_give(h->opts.rooms);
 }
 
-/* The room that is empty longest gives way to a new one. Whether one did. */
+/* The room here that is empty longest gives way to a new one, somewhere. Whether one did: its place is the caller's. */
 static bool make_place(struct hub *h)
 {
 	struct room *r, *oldest = NULL;
@@ -116,23 +148,41 @@ static bool make_place(struct hub *h)
 		if (room_is_empty(r) && (oldest == NULL || room_empty_since(r) < room_empty_since(oldest)))
 			oldest = r;
 	if (oldest)
-		drop_room(h, oldest);
+		remove_room(h, oldest);
 	return oldest != NULL;
 }
 
-static struct room *new_room(struct hub *h, struct payload *name)
+static void give_place(struct hub *h, struct join_letter *l)
 {
-	struct room *r;
+	if (l->place)
+		shared_count_give(h->opts.rooms);
+	l->place = false;
+}
 
-	if (!shared_count_take(h->opts.rooms, h->opts.max_rooms) &&
-	    !(make_place(h) && shared_count_take(h->opts.rooms, h->opts.max_rooms)))
-		return NULL;
-	r = room_new(&h->room_opts, name);
-	if (r && strmap_put(h->rooms, name->data, name->len, r) == 0)
+/* A room in the place that L has with it, or NULL: no memory. */
+static struct room *new_room(struct hub *h, struct join_letter *l)
+{
+	struct room *r = room_new(&h->room_opts, l->room);
+
+	if (r && strmap_put(h->rooms, l->room->data, l->room->len, r) == 0) {
+		l->place = false;
 		return r;
+	}
 	room_free(r);
-	shared_count_give(h->opts.rooms);
 	return NULL;
+}
+
+static void open_join(struct letter *letter, void *reader);
+
+/* Another worker asks for the place of an empty room. */
+static void open_ask(struct letter *letter, void *reader)
+{
+	struct join_letter *l = (struct join_letter *)letter;
+	struct hub *h = reader;
+
+	l->place = make_place(h);
+	l->letter.open = open_join;
+	post(h, home_of(h, l->room), letter);
 }
 
 static void open_join(struct letter *letter, void *reader)
@@ -141,14 +191,22 @@ static void open_join(struct letter *letter, void *reader)
 	struct hub *h = reader;
 	struct room *r = strmap_get(h->rooms, l->room->data, l->room->len);
 
-	if (r == NULL)
-		r = new_room(h, l->room);
+	if (r == NULL) {
+		l->place = l->place || shared_count_take(h->opts.rooms, h->opts.max_rooms) || make_place(h);
+		if (!l->place && ++l->asked < h->opts.n) {
+			l->letter.open = open_ask;
+			post(h, (h->opts.self + l->asked) % h->opts.n, letter);
+			return;
+		}
+		r = l->place ? new_room(h, l) : NULL;
+	}
+	give_place(h, l);
 	if (r) {
 		room_join(r, l);
 		return;
 	}
 	l->letter.open = h->room_opts.answer;
-	mailbox_post(h->opts.mailboxes[l->worker], letter);
+	post(h, l->worker, letter);
 }
 
 /* ---- letters from a room's home ---- */
@@ -236,7 +294,7 @@ static struct branch *branch_get(struct hub *h, struct payload *room)
 		return NULL;
 	}
 	b->name = payload_ref(room);
-	b->home = (unsigned)(strmap_hash(room->data, room->len) % h->opts.n);
+	b->home = home_of(h, room);
 	return b;
 }
 
@@ -258,7 +316,7 @@ int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t
 	l->member = m;
 	l->arrival = h->hushed ? NULL : payload_ref(arrival);
 	l->history = history;
-	mailbox_post(h->opts.mailboxes[b->home], &l->letter);
+	post(h, b->home, &l->letter);
 	return 0;
 }
 
@@ -269,6 +327,8 @@ void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
 
 	if (b == NULL)
 		return;
+	if (h->hushed)
+		parting = NULL; /* the home may not know yet */
 	m->branch = NULL;
 	if (asked) {
 		/* The answer will find nobody, and leave for us. */
@@ -293,7 +353,7 @@ void hub_say(struct hub *h, const struct membership *m, struct payload *body, st
 	l->room = payload_ref(m->branch->name);
 	l->body = payload_ref(body);
 	l->sender = payload_ref(sender);
-	mailbox_post(h->opts.mailboxes[m->branch->home], &l->letter);
+	post(h, m->branch->home, &l->letter);
 }
 
 int hub_add_speaker(struct hub *h, uint32_t serial, struct session *s)
@@ -311,16 +371,26 @@ void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
 	post_home(h, m->branch, open_relay, text);
 }
 
+bool hub_is_behind(struct hub *h)
+{
+	if (!h->behind && ++h->said % LOOK_EVERY)
+		return false;
+	h->behind = false;
+	for (unsigned i = 0; i < h->opts.n && !h->behind; i++)
+		h->behind = i != h->opts.self && mailbox_waiting(h->opts.mailboxes[i]) > LETTERS_BEHIND;
+	return h->behind;
+}
+
 /* ---- life ---- */
 
 struct hub *hub_new(const struct hub_opts *opts)
 {
-	struct hub *h = calloc(1, sizeof(*h));
+	struct hub *h = calloc(1, sizeof(*h) + opts->n * sizeof(h->out[0]));
 
 	if (h == NULL)
 		return NULL;
 	h->opts = *opts;
-	h->room_opts = (struct room_opts){ &h->opts, open_answer, open_refused, open_publish };
+	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_refused, open_publish };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
 	h->speakers = strmap_new();
@@ -359,6 +429,8 @@ void hub_tick(struct hub *h)
 			over = r;
 	}
 	/* The map must not change in the walk: one a tick is enough, max_rooms makes its own place. */
-	if (over)
-		drop_room(h, over);
+	if (over) {
+		remove_room(h, over);
+		shared_count_give(h->opts.rooms);
+	}
 }

@@ -9,8 +9,10 @@
  *
  *     branch --join, leave, say--> room --joined, publish--> every branch
  *
- * A letter names the room; who has no such room lets it fall. Everything here
- * belongs to the hub's worker.
+ * A letter names the room; who has no such room lets it fall. Letters to other
+ * workers are collected until the turn's end, so that what one turn reads
+ * wakes another worker once and is one batch there. Everything here belongs to
+ * the hub's worker.
  */
 #ifndef NATTER_CHAT_HUB_H
 #define NATTER_CHAT_HUB_H
@@ -37,6 +39,8 @@ struct hub_opts {
 	uint32_t announce_max;            /* members above which joins and partings are summed up */
 	struct audience *(*audience_new)(void *arg); /* NULL: no memory */
 	void *audience_arg;
+	void (*send_soon)(void *arg);     /* hub_send() is due at the end of this turn; NULL: letters go at once */
+	void *send_arg;
 };
 
 struct session;
@@ -56,6 +60,9 @@ struct hub *hub_new(const struct hub_opts *opts);
 
 /* No session may be left. Letters to this hub must not be opened any more. */
 void hub_free(struct hub *h);
+
+/* Posts the letters to other workers, which are collected while a turn lasts. How many workers got some. */
+unsigned hub_send(struct hub *h);
 
 /* Once a second: sums of joins and partings go out, rooms that were empty for long are let go. */
 void hub_tick(struct hub *h);
@@ -92,6 +99,13 @@ void hub_remove_speaker(struct hub *h, uint32_t serial);
 
 /* TEXT (ref'd) for all in the room, as it is, not stored. */
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text);
+
+/*
+ * Whether another worker has so many letters waiting that who speaks here has
+ * to slow down: with one worker, what cannot be worked off is not read; with
+ * several, one could read more than the others can send.
+ */
+bool hub_is_behind(struct hub *h);
 
 /* The room's name. */
 const struct payload *hub_room_name(const struct membership *m);

@@ -12,6 +12,8 @@
 /* What a look at the text shows before anything is allocated for it. */
 struct scan {
 	uint32_t depth, members;
+	uint32_t top;    /* members of the object itself, as they are written */
+	bool spaced;     /* there is white space between the tokens */
 	bool minus_zero; /* an integer -0, which jansson would make 0 and JSON.parse does not */
 };
 
@@ -48,6 +50,9 @@ static struct scan scan(const char *p, size_t len)
 			depth -= depth > 0;
 		} else if (c == ',') {
 			s.members++;
+			s.top += depth == 1;
+		} else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+			s.spaced = true;
 		} else if (c == '-' && is_minus_zero(p - 1, end)) {
 			s.minus_zero = true;
 		}
@@ -77,7 +82,7 @@ enum reply message_decode(struct message *m, const char *text, size_t len, const
 	struct scan s = scan(text, len);
 	json_error_t e;
 
-	m->object = NULL;
+	*m = (struct message){ NULL, NULL, 0 };
 	if (s.depth > limits->max_depth)
 		return too_complex("depth", s.depth, limits->max_depth, detail, size);
 	if (s.members > limits->max_members)
@@ -96,13 +101,18 @@ enum reply message_decode(struct message *m, const char *text, size_t len, const
 		message_clear(m);
 		return REPLY_bad_json;
 	}
+	/* A member that is written twice would be read so by some and so by others. */
+	if (!s.spaced && json_object_size(m->object) == s.top + 1) {
+		m->text = text;
+		m->len = len;
+	}
 	return REPLY_COUNT;
 }
 
 void message_clear(struct message *m)
 {
 	json_decref(m->object);
-	m->object = NULL;
+	*m = (struct message){ NULL, NULL, 0 };
 }
 
 bool message_is_chat(const struct message *m) { return json_object_get(m->object, "message") != NULL; }
@@ -111,17 +121,50 @@ const char *message_name(const struct message *m) { return json_string_value(jso
 
 int message_set_name(struct message *m, const char *name)
 {
+	m->text = NULL;
 	return json_object_set_new(m->object, "name", json_string(name));
+}
+
+static void take_out(struct message *m, const char *member)
+{
+	if (json_object_del(m->object, member) == 0)
+		m->text = NULL;
+}
+
+/* Without its last byte, and with TYPE as a last member (NULL: without). */
+static struct payload *open_as_sent(const struct message *m, const char *type)
+{
+	static const char member[] = ",\"type\":\"";
+	size_t len = m->len - 1, n = type ? sizeof(member) - 1 : 0, of_type = type ? strlen(type) : 0;
+	struct payload *p = payload_new(NULL, len + n + of_type + (type != NULL));
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p->data, m->text, len);
+	if (type == NULL)
+		return p;
+	memcpy(p->data + len, member, n);
+	memcpy(p->data + len + n, type, of_type);
+	p->data[len + n + of_type] = '"';
+	return p;
+}
+
+/* Whether S is its own JSON between quotes. */
+static bool is_plain(const char *s)
+{
+	return strpbrk(s, "\"\\") == NULL;
 }
 
 struct payload *message_encode(struct message *m, const char *default_type)
 {
 	static const char *const owned[] = { "room", "seq", "time", "user" };
+	bool typed = json_object_get(m->object, "type") != NULL;
 
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-		json_object_del(m->object, owned[i]);
-	if (json_object_get(m->object, "type") == NULL &&
-	    json_object_set_new(m->object, "type", json_string(default_type)) < 0)
+		take_out(m, owned[i]);
+	if (m->text && (typed || is_plain(default_type)))
+		return open_as_sent(m, typed ? NULL : default_type);
+	if (!typed && json_object_set_new(m->object, "type", json_string(default_type)) < 0)
 		return NULL;
 	return json_text_open(m->object);
 }
@@ -146,19 +189,21 @@ struct payload *message_stamp(const struct payload *body, const struct payload *
 }
 
 /* Sets a member that is there already. 0, or -1: no memory. */
-static int correct(json_t *object, const char *member, json_t *value)
+static int correct(struct message *m, const char *member, json_t *value)
 {
-	if (json_object_get(object, member))
-		return json_object_set_new(object, member, value);
+	if (json_object_get(m->object, member)) {
+		m->text = NULL;
+		return json_object_set_new(m->object, member, value);
+	}
 	json_decref(value);
 	return 0;
 }
 
 struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time)
 {
-	json_object_del(m->object, "seq");
-	json_object_del(m->object, "user");
-	if (correct(m->object, "room", json_string(room)) < 0 || correct(m->object, "time", json_integer(time)) < 0)
+	take_out(m, "seq");
+	take_out(m, "user");
+	if (correct(m, "room", json_string(room)) < 0 || correct(m, "time", json_integer(time)) < 0)
 		return NULL;
-	return json_text(m->object);
+	return m->text ? payload_new(m->text, m->len) : json_text(m->object);
 }

@@ -84,7 +84,7 @@ static void publish(struct room *r, struct payload *text, unsigned dialects)
 		}
 		*l = (struct publish_letter){ { NULL, r->opts->publish }, payload_ref(r->name), payload_ref(text),
 					      dialects };
-		mailbox_post(hub->mailboxes[w], &l->letter);
+		r->opts->post(r->opts->owner, w, &l->letter);
 	}
 	stats_add(STAT_published, 1);
 }
@@ -173,7 +173,7 @@ static void answer(struct room *r, struct join_letter *l)
 	++*members;
 	r->members++;
 	l->letter.open = r->opts->answer;
-	mailbox_post(r->opts->hub->mailboxes[worker], &l->letter);
+	r->opts->post(r->opts->owner, worker, &l->letter);
 	announce(r, arrival, &r->came);
 	payload_unref(arrival);
 }
@@ -315,7 +315,7 @@ static void on_refused(void *home, void *tag, enum journal_status why)
 	list_remove(&r->saying, &l->node);
 	l->why = REPLY_storage_unavailable;
 	l->letter.open = r->opts->refuse;
-	mailbox_post(r->opts->hub->mailboxes[l->worker], &l->letter);
+	r->opts->post(r->opts->owner, l->worker, &l->letter);
 	settle(r);
 }
 

@@ -25,6 +25,8 @@ struct join_letter {
 	struct payload *parting;    /* and this was to be said */
 	struct payload *arrival;    /* the line for all, or NULL */
 	uint32_t history, tries;
+	unsigned asked;             /* other workers, for the place of an empty room of theirs */
+	bool place;                 /* it has one of max_rooms with it */
 
 	bool joined;                /* the answer */
 	char epoch[JOURNAL_EPOCH_MAX];
@@ -53,6 +55,8 @@ struct room;
 /* What a room needs of its hub. */
 struct room_opts {
 	const struct hub_opts *hub;
+	struct hub *owner;
+	void (*post)(struct hub *owner, unsigned worker, struct letter *l);
 	void (*answer)(struct letter *l, void *hub); /* opens join_letters on their way back */
 	void (*refuse)(struct letter *l, void *hub); /* say_letters */
 	void (*publish)(struct letter *l, void *hub); /* opens publish_letters */

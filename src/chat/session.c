@@ -13,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Who speaks while another worker is behind is not read for so long. */
+#define BEHIND_MS 20
+
 struct session *session_of(struct membership *m)
 {
 	return (struct session *)((char *)m - offsetof(struct session, room));
@@ -183,6 +186,8 @@ static void pass_on(struct session *s, struct message *m)
 	else
 		hub_relay(s->hub, room, p);
 	payload_unref(p);
+	if (hub_is_behind(s->hub))
+		s->sink.ops->pause(&s->sink, BEHIND_MS);
 }
 
 /* Who sends too fast is not read for a while; who never stops is told and closed. */

@@ -17,7 +17,7 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, ANNOUNCE, HANDLER, IO_URING };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, ANNOUNCE, HANDLER, IO_URING };
 
 struct row {
 	enum kind kind;
@@ -101,7 +101,9 @@ static bool parse_number(enum kind kind, const char *s, uint64_t *value)
 	return false;
 }
 
-static bool is_number(enum kind k) { return k == INT || k == SIZE || k == TIME; }
+static bool is_number(enum kind k) { return k == INT || k == AUTO || k == SIZE || k == TIME; }
+
+static bool is_auto(const struct row *r, const char *s) { return r->kind == AUTO && strcmp(s, "auto") == 0; }
 
 static bool parse_word(enum kind kind, const char *s, uint32_t *value)
 {
@@ -140,7 +142,8 @@ static void list_words(enum kind kind, char *buf, size_t size)
 static void expected(const struct row *r, char *buf, size_t size)
 {
 	static const char *const hints[] = {
-		[INT] = "a number", [SIZE] = "a size like 64K or 1M", [TIME] = "a time like 500ms, 10s, 2min or 1h",
+		[INT] = "a number", [AUTO] = "auto, or a number", [SIZE] = "a size like 64K or 1M",
+		[TIME] = "a time like 500ms, 10s, 2min or 1h",
 	};
 
 	if (is_number(r->kind))
@@ -165,6 +168,8 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 	uint32_t w;
 
 	expected(r, why, size);
+	if (is_auto(r, s))
+		return true;
 	if (is_number(r->kind))
 		return parse_number(r->kind, s, &n) && parse_number(r->kind, r->min, &min) &&
 		       parse_number(r->kind, r->max, &max) && n >= min && n <= max;
@@ -335,9 +340,10 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 		parse_number(r->kind, s, &n);
 		*(uint64_t *)(void *)member = n;
 		return true;
+	case AUTO:
 	case INT:
 	case TIME:
-		parse_number(r->kind, s, &n);
+		parse_number(r->kind, s, &n); /* not of auto: 0 */
 		*(uint32_t *)(void *)member = (uint32_t)n;
 		return true;
 	case BOOL:
@@ -628,6 +634,12 @@ static void print_value(const struct row *r, const void *base, FILE *to)
 	case SIZE:
 		print_number(r->kind, *(const uint64_t *)member, to);
 		break;
+	case AUTO:
+		if (*(const uint32_t *)member == 0) {
+			fputs("auto", to);
+			break;
+		}
+		/* fall through */
 	case INT:
 	case TIME:
 		print_number(r->kind, *(const uint32_t *)member, to);

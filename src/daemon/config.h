@@ -25,9 +25,10 @@ struct config_list {
 	size_t n;
 };
 
-/* The member that holds a value of each kind. TIME is in milliseconds; a STRING is never NULL. */
+/* The member that holds a value of each kind. TIME is in milliseconds; AUTO is 0 for auto; a STRING is never NULL. */
 typedef bool config_BOOL;
 typedef uint32_t config_INT;
+typedef uint32_t config_AUTO;
 typedef uint64_t config_SIZE;
 typedef uint32_t config_TIME;
 typedef char *config_STRING;

@@ -2,7 +2,6 @@
 
 #include "daemon/front.h"
 #include "daemon/endpoint.h"
-#include "daemon/listeners.h"
 #include "daemon/web_assets.h"
 
 #include "base/clock.h"
@@ -10,7 +9,6 @@
 #include "chat/audience.h"
 #include "chat/commander.h"
 #include "chat/hub.h"
-#include "chat/journal_memory.h"
 #include "chat/name.h"
 #include "chat/session.h"
 #include "net/conn.h"
@@ -19,7 +17,6 @@
 #include "net/ws_conn.h"
 #include "wire/ws_upgrade.h"
 
-#include <event2/event.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,18 +34,10 @@ struct arrival {
 };
 
 struct front {
-	const struct config *config;
-	struct listeners *listeners;
-	struct endpoints *endpoints;
+	struct front_opts opts;
 	struct worker *worker;
 	struct hub *hub;
-	struct mailbox *mailboxes[1];
-	struct journal *journal;
-	struct shared_map *names;
-	struct shared_count connections, rooms;
 	struct arrival arrival;
-	uint64_t started; /* ms */
-	bool stopping;
 };
 
 /* ---- a sink is a session's is a connection's ---- */
@@ -140,7 +129,7 @@ static void refuse(struct conn_answer *a, unsigned status, const char *why)
 
 static bool answer_asset(const struct front *f, const char *path, struct conn_answer *a)
 {
-	for (size_t i = 0; f->config->page && i < web_assets_count; i++) {
+	for (size_t i = 0; f->opts.config->page && i < web_assets_count; i++) {
 		const struct web_asset *w = &web_assets[i];
 
 		if (strcmp(w->path, path) != 0)
@@ -161,7 +150,7 @@ static void answer_page(const struct front *f, const struct http_request *r, con
 		return;
 	if (strcmp(path, "/healthz") == 0)
 		refuse(a, 200, "ok");
-	else if (endpoint_find(f->endpoints, r->listener, path))
+	else if (endpoint_find(f->opts.endpoints, r->listener, path))
 		refuse(a, 426, "this address speaks WebSocket: open it with a WebSocket client");
 	else
 		refuse(a, 404, "there is nothing here");
@@ -211,7 +200,7 @@ static void read_query(struct arrival *to, const struct http_request *r)
 static void answer_websocket(struct front *f, struct conn *conn, const struct http_request *r, const char *path,
 			     struct conn_answer *a)
 {
-	const struct endpoint *ep = endpoint_find(f->endpoints, r->listener, path);
+	const struct endpoint *ep = endpoint_find(f->opts.endpoints, r->listener, path);
 	struct session *s = session_of_conn(conn);
 
 	if (ep == NULL) {
@@ -219,7 +208,7 @@ static void answer_websocket(struct front *f, struct conn *conn, const struct ht
 		return;
 	}
 	if (ep->config->handler == CONFIG_HANDLER_CHAT) {
-		f->arrival.room = endpoint_room(f->endpoints, ep, path, &a->status, &a->why);
+		f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, &a->status, &a->why);
 		if (f->arrival.room == NULL)
 			return;
 		read_query(&f->arrival, r);
@@ -287,7 +276,7 @@ static void take_command(struct front *f, struct conn *c, bool text, char *data,
 		conn_close(c, CLOSE_unsupported_data, NULL);
 		return;
 	}
-	answer = commander_answer(data, len, (clock_ms() - f->started) / 1000, clock_wall_ms(), &bye);
+	answer = commander_answer(data, len, (clock_ms() - f->opts.started) / 1000, clock_wall_ms(), &bye);
 	if (answer)
 		ws_conn_send(c, true, answer->data, answer->len);
 	payload_unref(answer);
@@ -322,49 +311,25 @@ static void on_tick(struct worker *w)
 	hub_tick(f->hub);
 }
 
-static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick };
+static void on_post(struct worker *w)
+{
+	struct front *f = worker_upstairs(w);
+
+	hub_send(f->hub);
+}
+
+static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick, on_post };
 
 /* ---- life ---- */
 
-/* Whether OpenSSL can do what every handshake needs, by RFC 6455's own example; also has it loaded in time. */
-static bool can_accept(void)
-{
-	char accept[WS_ACCEPT_LEN + 1];
-
-	return ws_accept("dGhlIHNhbXBsZSBub25jZQ==", accept) && strcmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0;
-}
-
-struct front *front_open(const struct config *cfg, char *err, size_t errlen)
-{
-	struct front *f;
-
-	if (!can_accept()) {
-		snprintf(err, errlen, "OpenSSL has no SHA-1, without which no WebSocket can be opened: see openssl.cnf");
-		return NULL;
-	}
-	f = calloc(1, sizeof(*f));
-	if (f == NULL) {
-		snprintf(err, errlen, "no memory");
-		return NULL;
-	}
-	f->config = cfg;
-	f->started = clock_ms();
-	f->listeners = listeners_open(cfg, err, errlen);
-	if (f->listeners == NULL) {
-		free(f);
-		return NULL;
-	}
-	return f;
-}
-
 static struct worker *make_worker(struct front *f)
 {
-	const struct config *c = f->config;
+	const struct config *c = f->opts.config;
 	struct worker_opts o = {
 		.ops = &worker_ops,
 		.upstairs = f,
 		.owner_size = sizeof(struct session),
-		.total = &f->connections,
+		.total = f->opts.connections,
 		.max_connections = c->max_connections,
 		.max_head = (size_t)c->max_head,
 		.send_queue = (size_t)c->send_queue,
@@ -379,80 +344,59 @@ static struct worker *make_worker(struct front *f)
 	return worker_new(&o);
 }
 
-static struct hub *make_hub(struct front *f)
+struct front *front_new(const struct front_opts *opts)
 {
-	const struct config *c = f->config;
-	struct hub_opts o = {
-		.self = 0,
-		.n = 1,
-		.mailboxes = f->mailboxes,
-		.journal = f->journal,
-		.names = f->names,
-		.rooms = &f->rooms,
-		.max_rooms = c->max_rooms,
-		.room_keep = c->room_keep,
-		.announce_max = c->announce_max,
-		.audience_new = crowd_new,
-		.audience_arg = f,
-	};
+	struct front *f = calloc(1, sizeof(*f));
 
-	return hub_new(&o);
+	if (f == NULL)
+		return NULL;
+	f->opts = *opts;
+	f->worker = make_worker(f);
+	if (f->worker)
+		return f;
+	free(f);
+	return NULL;
 }
 
-int front_start(struct front *f)
+static void send_soon(void *arg)
 {
-	const struct config *c = f->config;
-	struct journal_memory_opts past = { c->history_messages, (size_t)c->history_bytes, 600000 };
+	const struct front *f = arg;
 
-	f->endpoints = endpoints_new(c);
-	f->names = shared_map_new();
-	f->journal = journal_memory_new(&past);
-	f->worker = make_worker(f);
-	if (f->endpoints == NULL || f->names == NULL || f->journal == NULL || f->worker == NULL)
-		return -1;
-	f->mailboxes[0] = worker_mailbox(f->worker);
-	f->hub = make_hub(f);
+	worker_post_soon(f->worker);
+}
+
+int front_open_hub(struct front *f, const struct hub_opts *hub)
+{
+	struct hub_opts o = *hub;
+
+	o.audience_new = crowd_new;
+	o.audience_arg = f;
+	o.send_soon = send_soon;
+	o.send_arg = f;
+	f->hub = hub_new(&o);
 	if (f->hub == NULL)
 		return -1;
-	mailbox_set_reader(f->mailboxes[0], f->hub);
-	return listeners_start(f->listeners, f->worker);
+	mailbox_set_reader(worker_mailbox(f->worker), f->hub);
+	return 0;
 }
 
-void front_run(struct front *f) { worker_run(f->worker); }
-
-void front_stop(struct front *f)
+void front_drain(struct front *f)
 {
-	if (f->stopping) {
-		event_base_loopbreak(worker_base(f->worker));
-		return;
-	}
-	f->stopping = true;
-	listeners_free(f->listeners);
-	f->listeners = NULL;
 	hub_hush(f->hub);
-	worker_drain(f->worker, f->config->shutdown_timeout);
+	worker_drain(f->worker, f->opts.config->shutdown_timeout);
 }
+
+unsigned front_send(struct front *f) { return hub_send(f->hub); }
 
 void front_free(struct front *f)
 {
 	if (f == NULL)
 		return;
-	listeners_free(f->listeners);
+	worker_enter(f->worker);
 	hub_free(f->hub);
-	if (f->journal)
-		f->journal->ops->free(f->journal);
 	worker_free(f->worker);
-	shared_map_free(f->names);
-	endpoints_free(f->endpoints);
 	forget_arrival(&f->arrival);
 	free(f);
 }
 
-struct event_base *front_base(struct front *f) { return worker_base(f->worker); }
-
-char *front_stats(struct front *f, char *buf, size_t size)
-{
-	struct stats *all[] = { worker_stats(f->worker) };
-
-	return stats_format(all, 1, buf, size);
-}
+struct worker *front_worker(const struct front *f) { return f->worker; }

@@ -3,42 +3,48 @@
  *
  * It answers requests (a page, or a WebSocket at an endpoint), gives each
  * WebSocket its handler and session, and joins chat's two output types to net:
- * a sink is a connection, an audience is a fan-out. It owns the worker, its
- * hub, the journal and the listeners.
+ * a sink is a connection, an audience is a fan-out. There is one for each
+ * worker, which it owns together with the worker's hub; crew.c has them all.
  */
 #ifndef NATTER_DAEMON_FRONT_H
 #define NATTER_DAEMON_FRONT_H
 
+#include "chat/hub.h"
 #include "daemon/config.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-struct event_base;
+struct endpoints;
 struct front;
+struct worker;
 
-/* Opens the listeners of CFG, which must outlive it. NULL: ERR says why. */
-struct front *front_open(const struct config *cfg, char *err, size_t errlen);
+/* What all fronts share; outlives them. */
+struct front_opts {
+	const struct config *config;
+	const struct endpoints *endpoints;
+	struct shared_count *connections;
+	uint64_t started; /* ms, by the monotonic clock */
+};
 
 /*
- * Makes the worker and all it needs, in the process and thread that will run
- * it. 0, or -1: no memory or file descriptors.
+ * Makes the worker, in the process that will run it; any thread may, before
+ * others know of it. OPTS is copied. NULL: no memory or file descriptors.
  */
-int front_start(struct front *f);
+struct front *front_new(const struct front_opts *opts);
 
-/* Serves until front_stop() is through. */
-void front_run(struct front *f);
+/* Its hub, as HUB says but for the audience; before the first letter is sent. 0, or -1: no memory. */
+int front_open_hub(struct front *f, const struct hub_opts *hub);
 
-/* Closes the listeners and all connections (1001); a second call gives up waiting. */
-void front_stop(struct front *f);
+/* On the worker's thread: closes all connections (1001), announces nobody's parting; worker_run() returns in time. */
+void front_drain(struct front *f);
 
-/* NULL is fine. */
+/* Posts at once the letters that it would post at its turn's end. 0: there were none. */
+unsigned front_send(struct front *f);
+
+/* When no letter is on its way any more. NULL is fine. */
 void front_free(struct front *f);
 
-/* For signals. */
-struct event_base *front_base(struct front *f);
-
-/* All counters as "name=value …" in BUF; returns BUF. */
-char *front_stats(struct front *f, char *buf, size_t size);
+struct worker *front_worker(const struct front *f);
 
 #endif

@@ -5,10 +5,14 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/config.c \
 	src/daemon/config.def \
 	src/daemon/config.h \
+	src/daemon/crew.c \
+	src/daemon/crew.h \
 	src/daemon/endpoint.c \
 	src/daemon/endpoint.h \
 	src/daemon/front.c \
 	src/daemon/front.h \
+	src/daemon/given_sockets.c \
+	src/daemon/given_sockets.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
 	src/daemon/sd_notify.c \

@@ -4,7 +4,7 @@
 #include <config.h>
 
 #include "daemon/config.h"
-#include "daemon/front.h"
+#include "daemon/crew.h"
 #include "daemon/sd_notify.h"
 
 #include "base/log.h"
@@ -22,8 +22,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Besides connections: listeners, logs, epoll and what libraries open. */
+/* Besides connections: listeners, logs, epoll and what libraries open; and for each worker but the first. */
 #define OTHER_FILES 64
+#define FILES_A_WORKER 8
 
 struct arguments {
 	const char *file, *host, *port;
@@ -128,7 +129,8 @@ static struct config *load(const struct arguments *a, bool *any_host)
 static void fit_to_file_limit(struct config *cfg)
 {
 	struct rlimit r;
-	rlim_t wanted = (rlim_t)cfg->max_connections + OTHER_FILES;
+	rlim_t others = OTHER_FILES + FILES_A_WORKER * (rlim_t)(crew_size(cfg) - 1);
+	rlim_t wanted = (rlim_t)cfg->max_connections + others;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return;
@@ -141,7 +143,7 @@ static void fit_to_file_limit(struct config *cfg)
 		return;
 	log_warning("max_connections is lowered to what the file limit allows", "max_connections=%u limit=%llu",
 		    cfg->max_connections, (unsigned long long)r.rlim_cur);
-	cfg->max_connections = r.rlim_cur > 2 * OTHER_FILES ? (uint32_t)(r.rlim_cur - OTHER_FILES) : OTHER_FILES;
+	cfg->max_connections = r.rlim_cur > others + OTHER_FILES ? (uint32_t)(r.rlim_cur - others) : OTHER_FILES;
 }
 
 /* ---- the process ---- */
@@ -186,7 +188,7 @@ static void on_terminate(evutil_socket_t sig, short what, void *arg)
 	(void)what;
 	log_info("stopping", "signal=%d", (int)sig);
 	sd_notify_send("STOPPING=1");
-	front_stop(arg);
+	crew_stop(arg);
 }
 
 static void on_hangup(evutil_socket_t sig, short what, void *arg)
@@ -197,18 +199,23 @@ static void on_hangup(evutil_socket_t sig, short what, void *arg)
 	log_warning("this version does not reload its configuration: restart it to apply changes", "signal=HUP");
 }
 
+/* The sum comes last: who reads the log for it finds all of it there. */
 static void on_usr1(evutil_socket_t sig, short what, void *arg)
 {
+	const struct crew *c = arg;
+	unsigned n = crew_workers(c);
 	char line[STAT_COUNT * 48];
 
 	(void)sig;
 	(void)what;
-	log_info("counters", "%s", front_stats(arg, line, sizeof(line)));
+	for (unsigned i = 0; n > 1 && i < n; i++)
+		log_info("worker's counters", "worker=%u %s", i, crew_stats(c, i, line, sizeof(line)));
+	log_info("counters", "%s", crew_stats(c, n, line, sizeof(line)));
 }
 
 #define SIGNALS 4
 
-static int add_signals(struct front *f, struct event *ev[SIGNALS])
+static int add_signals(struct crew *c, struct event *ev[SIGNALS])
 {
 	static const struct {
 		int sig;
@@ -218,29 +225,53 @@ static int add_signals(struct front *f, struct event *ev[SIGNALS])
 	};
 
 	for (int i = 0; i < SIGNALS; i++) {
-		ev[i] = evsignal_new(front_base(f), rows[i].sig, rows[i].fn, f);
+		ev[i] = evsignal_new(crew_base(c), rows[i].sig, rows[i].fn, c);
 		if (ev[i] == NULL || evsignal_add(ev[i], NULL) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* Everything from an open front to its end. */
-static int serve(struct front *f, const struct config *cfg)
+/* It is ending already: a signal that comes now must not kill it before its exit status is there. */
+static void block_signals(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
+/* 0, or -1 when it could not start. */
+static int start_and_run(struct crew *c)
+{
+	char err[256];
+
+	if (crew_start(c, err, sizeof(err)) < 0) {
+		log_error("cannot start", "error=\"%s\"", err);
+		return -1;
+	}
+	log_info("ready", "version=%s pid=%ld workers=%u", PACKAGE_VERSION, (long)getpid(), crew_workers(c));
+	sd_notify_send("READY=1");
+	crew_run(c);
+	block_signals();
+	return 0;
+}
+
+/* Everything from an open crew to its end. */
+static int serve(struct crew *c, const struct config *cfg)
 {
 	struct event *ev[SIGNALS] = { NULL };
+	char err[256] = "no memory";
 	int rc = -1;
 
-	if (front_start(f) < 0 || add_signals(f, ev) < 0) {
-		log_error("cannot start", "error=\"%s\"", strerror(errno));
+	if (crew_prepare(c, err, sizeof(err)) < 0 || add_signals(c, ev) < 0) {
+		log_error("cannot start", "error=\"%s\"", err);
 	} else if (write_pid_file(cfg->pid_file) == 0) {
-		log_info("ready", "version=%s pid=%ld", PACKAGE_VERSION, (long)getpid());
-		sd_notify_send("READY=1");
-		front_run(f);
-		rc = 0;
+		rc = start_and_run(c);
 		if (cfg->pid_file[0])
 			unlink(cfg->pid_file);
-		log_info("stopped", "pid=%ld", (long)getpid());
+		if (rc == 0)
+			log_info("stopped", "pid=%ld", (long)getpid());
 	}
 	for (int i = 0; i < SIGNALS; i++)
 		if (ev[i])
@@ -254,7 +285,7 @@ int main(int argc, char **argv)
 	bool any_host = false;
 	struct config *cfg = load(&a, &any_host);
 	char err[512];
-	struct front *f;
+	struct crew *c;
 	int rc;
 
 	if (a.print)
@@ -272,13 +303,13 @@ int main(int argc, char **argv)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
 	log_info("pages of every origin may connect", "origins=*");
 	fit_to_file_limit(cfg);
-	f = front_open(cfg, err, sizeof(err));
-	if (f == NULL)
+	c = crew_open(cfg, err, sizeof(err));
+	if (c == NULL)
 		die(err);
 	if (a.detach)
 		detach();
-	rc = serve(f, cfg);
-	front_free(f);
+	rc = serve(c, cfg);
+	crew_free(c);
 	config_free(cfg);
 	log_close();
 	return rc < 0 ? 1 : 0;

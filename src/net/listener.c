@@ -1,7 +1,7 @@
 #include <config.h>
 
 #include "net/listener.h"
-#include "net/conn.h"
+#include "net/accepted.h"
 #include "net/worker.h"
 
 #include "base/log.h"
@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,13 +27,23 @@
 /* So many above max_connections are still told that the server is full. */
 #define TOLD_FULL 64
 
+/* Whether several sockets can listen at one place and the system shares out what comes. */
+#if defined(__linux__) && defined(SO_REUSEPORT) && !defined(NATTER_PORTABLE)
+#define HAVE_TWINS 1
+#else
+#define HAVE_TWINS 0
+#endif
+
 struct listener {
 	const char *name;
 	char *address; /* as text */
 	char *path;    /* to be removed at the end; NULL for TCP */
 	int fd;
+	int backlog;
 	uint16_t port;
 	struct worker *worker;
+	struct worker *const *others; /* who gets what is accepted, in turn; NULL: worker does */
+	unsigned n_others, next;
 	struct evconnlistener *evl;
 	struct event *again; /* enables accepting again */
 	unsigned accepted;   /* since others had their turn */
@@ -194,6 +205,7 @@ struct listener *listener_open(const struct listener_opts *opts, char *err, size
 		return NULL;
 	}
 	l->name = opts->name;
+	l->backlog = opts->backlog;
 	l->fd = -1;
 	if ((opts->address ? open_tcp(l, opts, err, errlen) : open_unix(l, opts, err, errlen)) == 0)
 		return l;
@@ -201,6 +213,131 @@ struct listener *listener_open(const struct listener_opts *opts, char *err, size
 	listener_free(l);
 	errno = e;
 	return NULL;
+}
+
+/* ---- from others ---- */
+
+static bool is_listening(int fd)
+{
+	int type = 0, yes = 0;
+	socklen_t size = sizeof(int);
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+	       getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes;
+}
+
+static char *text_of(const union address *a)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (a->sa.sa_family == AF_UNIX)
+		return strdup(a->un.sun_path[0] ? a->un.sun_path : "a unix socket without a path");
+	if (a->sa.sa_family == AF_INET6)
+		inet_ntop(AF_INET6, &a->in6.sin6_addr, text, sizeof(text));
+	else if (a->sa.sa_family == AF_INET)
+		inet_ntop(AF_INET, &a->in.sin_addr, text, sizeof(text));
+	else
+		return NULL;
+	return address_text(text, ntohs(a->sa.sa_family == AF_INET6 ? a->in6.sin6_port : a->in.sin_port));
+}
+
+struct listener *listener_adopt(const char *name, int fd, char *err, size_t errlen)
+{
+	union address a = { .sa.sa_family = AF_UNSPEC };
+	struct listener *l;
+	socklen_t len = sizeof(a);
+	int on = 1;
+
+	if (!is_listening(fd) || getsockname(fd, &a.sa, &len) < 0) {
+		snprintf(err, errlen, "listener %s: file descriptor %d is no listening stream socket", name, fd);
+		return NULL;
+	}
+	l = calloc(1, sizeof(*l));
+	if (l == NULL || (l->address = text_of(&a)) == NULL) {
+		snprintf(err, errlen, "listener %s: no memory, or a socket of a strange kind", name);
+		free(l);
+		return NULL;
+	}
+	l->name = name;
+	l->fd = fd;
+	l->port = a.sa.sa_family == AF_UNIX ? 0 : bound_port(fd);
+	evutil_make_socket_nonblocking(fd);
+	evutil_make_socket_closeonexec(fd);
+	if (a.sa.sa_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return l;
+}
+
+/* ---- several at one place ---- */
+
+#if HAVE_TWINS
+
+static int reuse_port(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+}
+
+/*
+ * FIRST was bound and began to listen without SO_REUSEPORT, which is refused
+ * where anything listens; only now that the place is ours others may come in,
+ * and only of our user and with SO_REUSEPORT. Another natterd begins without.
+ */
+static int open_twin(const struct listener *first)
+{
+	union address a;
+	socklen_t len = sizeof(a);
+	int e, fd;
+
+	if (getsockname(first->fd, &a.sa, &len) < 0 || reuse_port(first->fd) < 0)
+		return -1;
+	fd = new_socket(a.sa.sa_family);
+	if (fd < 0)
+		return -1;
+	if (reuse_port(fd) == 0 && bind(fd, &a.sa, len) == 0 && listen(fd, first->backlog) == 0)
+		return fd;
+	e = errno;
+	close(fd);
+	errno = e;
+	return -1;
+}
+
+#else
+
+static int open_twin(const struct listener *first)
+{
+	(void)first;
+	errno = ENOTSUP;
+	return -1;
+}
+
+#endif
+
+struct listener *listener_twin(struct listener *first)
+{
+	struct listener *l = calloc(1, sizeof(*l));
+	int e;
+
+	if (l == NULL)
+		return NULL;
+	l->name = first->name;
+	l->backlog = first->backlog;
+	l->port = first->port;
+	l->address = strdup(first->address);
+	l->fd = open_twin(first);
+	if (l->address && l->fd >= 0)
+		return l;
+	e = errno;
+	listener_free(l);
+	errno = e;
+	return NULL;
+}
+
+void listener_deal(struct listener *l, struct worker *const *workers, unsigned n)
+{
+	l->others = workers;
+	l->n_others = n;
 }
 
 /* ---- accepting ---- */
@@ -230,7 +367,6 @@ static void on_accept(struct evconnlistener *evl, evutil_socket_t fd, struct soc
 	bool full = !shared_count_take(o->total, o->max_connections);
 
 	(void)evl;
-	(void)len;
 	if (full) {
 		stats_add(STAT_refused_full, 1);
 		log_limited(LOG_LEVEL_WARNING, "max_connections reached", "max_connections=%zu", o->max_connections);
@@ -239,8 +375,8 @@ static void on_accept(struct evconnlistener *evl, evutil_socket_t fd, struct soc
 			return;
 		}
 	}
-	if (conn_accept(l->worker, l, fd, peer, full) < 0)
-		log_limited(LOG_LEVEL_ERROR, "no memory for a connection", "listener=%s", l->name);
+	accepted_give(l->others ? l->others[l->next++ % l->n_others] : l->worker,
+		      &(struct accepted){ .from = l->worker, .listener = l, .fd = fd, .full = full }, peer, len);
 	if (++l->accepted >= ACCEPTS_A_TURN)
 		stop_accepting(l, 0);
 }
@@ -269,10 +405,8 @@ int listener_start(struct listener *l, struct worker *w)
 	return 0;
 }
 
-void listener_free(struct listener *l)
+void listener_close(struct listener *l)
 {
-	if (l == NULL)
-		return;
 	if (l->evl)
 		evconnlistener_free(l->evl);
 	if (l->again)
@@ -282,6 +416,17 @@ void listener_free(struct listener *l)
 	if (l->path)
 		unlink(l->path);
 	free(l->path);
+	l->evl = NULL;
+	l->again = NULL;
+	l->fd = -1;
+	l->path = NULL;
+}
+
+void listener_free(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	listener_close(l);
 	free(l->address);
 	free(l);
 }

@@ -6,6 +6,12 @@
  * listener of the configuration is one or more sockets: "*" is one for IPv4
  * and one for IPv6 (IPV6_V6ONLY).
  *
+ * Several workers at one place: each has a socket of its own there
+ * (listener_twin), among which the system shares out the connections; where
+ * that cannot be, one worker accepts for all and hands on (listener_deal). The
+ * first socket is alone there when it begins to listen: whatever listens there
+ * already, with or without SO_REUSEPORT, is a port in use.
+ *
  * Accepting takes some 64 connections a turn and then lets others have their
  * turn; out of file descriptors it pauses for a second instead of spinning.
  */
@@ -17,6 +23,7 @@
 
 struct listener;
 struct worker;
+struct sockaddr;
 
 struct listener_opts {
 	const char *name;     /* must outlive the listener */
@@ -33,10 +40,28 @@ struct listener_opts {
  */
 struct listener *listener_open(const struct listener_opts *opts, char *err, size_t errlen);
 
-/* Accepts into W from now on. 0, or -1: no memory. */
+/*
+ * One whose socket listens already, and is taken over; where it is a unix
+ * socket its file is not ours to remove. NULL: ERR says why, and FD is open.
+ */
+struct listener *listener_adopt(const char *name, int fd, char *err, size_t errlen);
+
+/*
+ * One more socket where FIRST, a TCP socket, listens. NULL with errno: this
+ * system has one at a place, or gives none.
+ */
+struct listener *listener_twin(struct listener *first);
+
+/* Accepts into W, which does not run yet or is this thread's, from now on. 0, or -1: no memory. */
 int listener_start(struct listener *l, struct worker *w);
 
-/* Closes; a unix socket's file goes too. */
+/* Before the start: what is accepted goes to each of the N WORKERS in turn. The array must outlive L. */
+void listener_deal(struct listener *l, struct worker *const *workers, unsigned n);
+
+/* Accepts no more; a unix socket's file goes too. On the thread of L's worker; twice is fine. */
+void listener_close(struct listener *l);
+
+/* When no handshake of L's connections is left; it is closed, or its worker does not run. NULL is fine. */
 void listener_free(struct listener *l);
 
 const char *listener_name(const struct listener *l);

@@ -68,6 +68,16 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 	open_letters(w);
 }
 
+static void on_post(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	w->post_due = false;
+	w->opts.ops->post(w);
+}
+
 static size_t connections(const struct worker *w)
 {
 	return w->handshaking.count + w->heads.count + w->open.count + w->paused.count + w->draining.count;
@@ -105,6 +115,7 @@ static void on_flush(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	open_letters(w); /* what other workers have said meanwhile goes with it */
 	w->flush_due = false;
 	if (fanout_flush(w))
 		evtimer_add(w->ev_flush_later, &next_turn);
@@ -133,6 +144,14 @@ struct ws_deflater *worker_deflater(struct worker *w)
 	if (w->deflater == NULL)
 		w->deflater = ws_deflater_new(1);
 	return w->deflater;
+}
+
+void worker_post_soon(struct worker *w)
+{
+	if (w->post_due)
+		return;
+	w->post_due = true;
+	event_active(w->ev_post, EV_TIMEOUT, 0);
 }
 
 void worker_reap_soon(struct worker *w)
@@ -168,7 +187,7 @@ static void wake(void *arg)
 	struct worker *w = arg;
 	static const uint64_t one = 1;
 
-	if (pthread_equal(pthread_self(), w->thread)) {
+	if (w == worker_here) {
 		event_active(w->ev_wake, EV_TIMEOUT, 0);
 		return;
 	}
@@ -208,13 +227,14 @@ static int make_events(struct worker *w)
 
 	w->ev_tick = event_new(w->base, -1, EV_PERSIST, on_tick, w);
 	w->ev_wake = event_new(w->base, w->wake_read, EV_READ | EV_PERSIST, on_wake, w);
+	w->ev_post = event_new(w->base, -1, 0, on_post, w);
 	w->ev_reap = event_new(w->base, -1, 0, on_reap, w);
 	w->ev_pause = event_new(w->base, -1, 0, on_pause, w);
 	w->ev_flush = event_new(w->base, -1, 0, on_flush, w);
 	w->ev_flush_later = event_new(w->base, -1, 0, on_flush, w);
 	w->ev_give_up = event_new(w->base, -1, 0, on_give_up, w);
-	if (!w->ev_tick || !w->ev_wake || !w->ev_reap || !w->ev_pause || !w->ev_flush || !w->ev_flush_later ||
-	    !w->ev_give_up)
+	if (!w->ev_tick || !w->ev_wake || !w->ev_post || !w->ev_reap || !w->ev_pause || !w->ev_flush ||
+	    !w->ev_flush_later || !w->ev_give_up)
 		return -1;
 	return event_add(w->ev_tick, &second) < 0 || event_add(w->ev_wake, NULL) < 0 ? -1 : 0;
 }
@@ -241,7 +261,6 @@ struct worker *worker_new(const struct worker_opts *opts)
 	memset(w, 0, sizeof(*w));
 	w->opts = *opts;
 	w->wake_read = w->wake_write = -1;
-	w->thread = pthread_self();
 	worker_here = w;
 	w->dirty_tail = &w->dirty;
 	list_init(&w->handshaking);
@@ -294,6 +313,10 @@ void worker_free(struct worker *w)
 	sender_free(w->sender);
 	ws_inflater_free(w->inflater);
 	ws_deflater_free(w->deflater);
+	if (w == worker_here)
+		worker_here = NULL;
+	if (stats_mine == &w->stats)
+		stats_use(NULL);
 	free(w);
 }
 
@@ -302,6 +325,7 @@ static void close_all(struct worker *w)
 {
 	struct list_node *n;
 
+	w->leaving = true;
 	end_all(&w->handshaking);
 	end_all(&w->heads);
 	end_all(&w->open);
@@ -327,11 +351,15 @@ static void choose_sending(struct worker *w)
 		log_info("io_uring is not available, send() is used", "why=\"%s\"", why);
 }
 
-void worker_run(struct worker *w)
+void worker_enter(struct worker *w)
 {
-	w->thread = pthread_self();
 	worker_here = w;
 	stats_use(&w->stats);
+}
+
+void worker_run(struct worker *w)
+{
+	worker_enter(w);
 	choose_sending(w);
 	event_base_dispatch(w->base);
 	close_all(w);

@@ -23,7 +23,6 @@
 #include "net/upgrade_filter.h"
 
 #include <event2/event.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -47,6 +46,8 @@ struct worker_ops {
 	void (*closed)(struct conn *c, enum close_reason reason);
 	/* Every tick. */
 	void (*tick)(struct worker *w);
+	/* The end of a turn for which worker_post_soon() asked; NULL: nobody asks. */
+	void (*post)(struct worker *w);
 };
 
 struct worker_opts {
@@ -83,7 +84,7 @@ struct worker {
 	struct list heads;       /* a part of a request head has, in this order */
 	struct list open, closing, draining, paused;
 	uint32_t tick; /* seconds since the worker began */
-	bool leaving;  /* worker_drain() was called */
+	bool leaving;  /* worker_drain() was called: nobody is let in any more */
 	uint64_t pause_at; /* ms, when ev_pause is due; 0: it is not pending */
 
 	unsigned char *inbox; /* what a parked connection's socket has goes here: WORKER_INBOX bytes */
@@ -99,15 +100,14 @@ struct worker {
 	struct fanout_wire *dirty, **dirty_tail;
 	char *spare_batch; /* a batch buffer that waits for its next use */
 	size_t spare_size;
-	bool flush_due, reap_due;
+	bool flush_due, reap_due, post_due;
 
 	struct sender *sender;        /* of what rooms are sent */
 	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */
 	struct ws_deflater *deflater; /* NULL until somebody takes compressed messages */
 
-	struct event *ev_tick, *ev_wake, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
+	struct event *ev_tick, *ev_wake, *ev_post, *ev_reap, *ev_pause, *ev_flush, *ev_flush_later, *ev_give_up; /* in a row: freed in a walk */
 	int wake_read, wake_write; /* an eventfd twice, or a pipe */
-	pthread_t thread;
 };
 
 /* Whose thread this is; a thread that makes workers may be that of the last one until they run. */
@@ -119,9 +119,13 @@ struct worker *worker_new(const struct worker_opts *opts);
 /* NULL is fine. */
 void worker_free(struct worker *w);
 
+/* This thread is W's from now on: worker_here, and where it counts. worker_run() does it; else for setting up and clearing away. */
+void worker_enter(struct worker *w);
+
 /*
  * Runs the loop until worker_drain() is through. When this returns, all
- * connections are gone, upstairs was told of each, and all letters are opened.
+ * connections are gone, upstairs was told of each, and all letters are opened
+ * but those that others still write.
  */
 void worker_run(struct worker *w);
 
@@ -139,6 +143,9 @@ struct stats *worker_stats(struct worker *w);
 /* Made when they are first asked for, and kept. NULL: no memory. */
 struct ws_inflater *worker_inflater(struct worker *w);
 struct ws_deflater *worker_deflater(struct worker *w);
+
+/* Has ops->post called when what is ready in this turn is done. */
+void worker_post_soon(struct worker *w);
 
 /* Has the reaper run at the end of this turn. For conn only. */
 void worker_reap_soon(struct worker *w);

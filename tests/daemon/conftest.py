@@ -1,17 +1,33 @@
 """Fixtures: `plain` is a daemon without a configuration file, as `natterd HOST PORT` starts it."""
 import pytest
 
+import natterd
 from natterd import Natterd
 
 
+def pytest_generate_tests(metafunc):
+    """A module with WORKERS = [1, 2] has its tests run with so many workers each."""
+    if "workers" in metafunc.fixturenames and hasattr(metafunc.module, "WORKERS"):
+        metafunc.parametrize("workers", metafunc.module.WORKERS, indirect=True, scope="module")
+
+
 @pytest.fixture(scope="module")
-def plain():
+def workers(request):
+    """How many the daemons of this module have; None: as they like."""
+    before = natterd.WORKERS
+    natterd.WORKERS = getattr(request, "param", before)
+    yield natterd.WORKERS
+    natterd.WORKERS = before
+
+
+@pytest.fixture(scope="module")
+def plain(workers):
     with Natterd() as daemon:
         yield daemon
 
 
 @pytest.fixture
-def start():
+def start(workers):
     """Starts daemons that are stopped, and looked after, at the test's end."""
     daemons = []
 

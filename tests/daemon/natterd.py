@@ -23,6 +23,9 @@ IO_URING = os.environ.get("NATTER_IO_URING")  # auto or off, where a test does n
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 DEADLINE = 20.0  # seconds that anything may take on a busy machine
 
+# How many workers a Natterd has whose configuration does not say; None: as the daemon's default has it.
+WORKERS = int(os.environ.get("NATTERD_WORKERS") or 0) or None
+
 CONT, TEXT, BINARY_OP, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
 
@@ -56,8 +59,9 @@ class Natterd:
             self.command += [host, "0"]
         elif "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
-        if IO_URING and "io_uring" not in (config or ""):
-            config = (config or "") + f"\nio_uring = {IO_URING}\n"
+        for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
+            if value and option not in (config or ""):
+                config = (config or "") + f"\n{option} = {value}\n"
         if config is not None:
             with open(self.config_path, "w", encoding="utf-8") as f:
                 f.write(config)
@@ -79,6 +83,7 @@ class Natterd:
         assert self.process.poll() is None, self.log()
         ports = re.findall(r"listening listener=\S+ address=\S+:(\d+)", self.log())
         self.port = int(ports[-1]) if ports else 0
+        self.workers = int(re.findall(r" ready .* workers=(\d+)", self.log())[-1])
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as f:
@@ -98,6 +103,12 @@ class Natterd:
         wait_for("the whole line", lambda: self.log().endswith("\n"))
         line = [x for x in self.log().splitlines() if "info: counters " in x][-1]
         return {k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", line)}
+
+    def worker_counters(self):
+        """The counters of each worker."""
+        self.counters()
+        lines = [x for x in self.log().splitlines() if "info: worker's counters " in x][-self.workers :]
+        return [{k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", x)} for x in lines]
 
     def counter_reaches(self, name, value):
         return wait_for(f"{name} to reach {value}", lambda: self.counters()[name] >= value)

@@ -6,12 +6,19 @@ import pytest
 
 from natterd import frame
 
+WORKERS = [1, 2]
+
 
 def enter(daemon, path, **kwargs):
     """A client that has its own `connected` line behind it."""
     c = daemon.connect(path, **kwargs)
     c.recv_until(type="system")
     return c
+
+
+def own_room():
+    """A room that nobody is in: where somebody was just before, one may hear that they went."""
+    return f"/own{random.randrange(10**9)}"
 
 
 def error_of(client):
@@ -99,7 +106,7 @@ def test_type_is_kept(plain):
 
 @pytest.mark.parametrize("text", ['{"type":"typing","who":"ann"}', "{}", '{"chat_user":"ann","chat_message":"hi"}'])
 def test_other_objects_are_relayed_as_they_are_and_not_stored(plain, text):
-    path = f"/relayed{random.randrange(10**9)}"
+    path = own_room()
     c = enter(plain, path)
     c.send(text)
     assert c.recv() == text
@@ -128,7 +135,7 @@ VALUES = ['0', '-0', '1', '-1', '9007199254740993', '9223372036854775807', '-922
 @pytest.mark.parametrize("value", VALUES)
 def test_values_survive(plain, value):
     """As JSON.parse sees them: all numbers are doubles there."""
-    c = enter(plain, "/values")
+    c = enter(plain, own_room())
     c.send(f'{{"type":"x","v":{value}}}')
     got = json.loads(c.recv(), parse_int=float)["v"]
     want = json.loads(value, parse_int=float)
@@ -140,7 +147,7 @@ def test_values_survive(plain, value):
                                   '{"a":1,}', '{"a":9223372036854775808}', '{"a":1e999}', '{"a":"\\ud800"}',
                                   '{"a":NaN}', '{"a":01}', "\ufeff{}"])
 def test_bad_json(plain, text):
-    c = enter(plain, "/badjson")
+    c = enter(plain, own_room())
     c.send(text)
     error = c.recv_json()
     assert (error["type"], error["code"]) == ("error", "bad_json")
@@ -199,7 +206,7 @@ def test_name_of_the_session(plain):
     assert a.recv_json()["name"] == "Ann"
     # taken, also written differently
     for name in ("Ann", "ANN", "%20ann%20", "%EF%BC%A1nn"):
-        b = plain.connect(f"/names2?name={name}")
+        b = plain.connect(f"{own_room()}?name={name}")
         assert error_of(b) == "name_taken"
         b.recv_until(type="system")
         b.send('{"message":"hi","name":"ann"}')

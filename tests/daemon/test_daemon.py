@@ -293,3 +293,87 @@ def test_log_has_no_texts_and_no_tokens(start):
     c.close()
     wait_for("the end", lambda: d.counters()["connections"] == 0)
     assert "s3cret" not in d.log()
+
+
+# ---- sockets that are given ----
+
+def given(config, names, socks, tmp_path):
+    """natterd as systemd starts it with these listening sockets: as file descriptors 3, 4, …"""
+    path = conf(tmp_path, config)
+    # moved out of the way first, so that none is overwritten by another's place
+    moves = "".join(f"exec {50 + i}<&{s.fileno()} " for i, s in enumerate(socks)).replace("exec", "; exec")
+    places = "".join(f"; exec {3 + i}<&{50 + i} {50 + i}<&-" for i in range(len(socks)))
+    return subprocess.Popen(["/bin/bash", "-c", f":{moves}{places}; LISTEN_PID=$$ LISTEN_FDS={len(socks)} "
+                             f'LISTEN_FDNAMES={names} exec "$0" -c "$1"', BINARY, path], stderr=subprocess.PIPE,
+                            text=True, pass_fds=[s.fileno() for s in socks])
+
+
+def until_listening(p, n):
+    log = ""
+    while log.count("info: listening") < n:
+        line = p.stderr.readline()
+        assert line, log
+        log += line
+    threading.Thread(target=p.stderr.read, daemon=True).start()
+    return log
+
+
+def test_given_sockets(tmp_path):
+    """Both kinds; by name; on several workers; a unix socket's file stays for whoever made it."""
+    tcp, spare = socket.create_server(("127.0.0.1", 0)), socket.create_server(("127.0.0.1", 0))
+    path = str(tmp_path / "sock")
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(path)
+    unix.listen()
+    p = given('workers = 2\nlistener main { given = yes }\nlistener local { given = yes }\n', "main:other:local",
+              [tcp, spare, unix], tmp_path)
+    try:
+        log = until_listening(p, 2)
+        assert f"listener=main address=127.0.0.1:{tcp.getsockname()[1]}" in log
+        assert f"listener=local address={path}" in log
+        clients = [Client("127.0.0.1", tcp.getsockname()[1], "/room"), Client(None, None, "/room", unix=path)]
+        clients += [Client("127.0.0.1", tcp.getsockname()[1], "/room") for _ in range(3)]
+        for c in clients:
+            c.send_json(type="here")
+            c.recv_until(type="here")
+        clients[0].send_json(message="hi")
+        for c in clients:
+            c.recv_until(message="hi")
+    finally:
+        p.send_signal(signal.SIGTERM)
+    assert p.wait(20) == 0
+    assert os.path.exists(path)
+    for s in (tcp, spare, unix):
+        s.close()
+
+
+def test_the_only_listener_takes_all_that_is_given(tmp_path):
+    socks = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    p = given("listener web { given = yes }\n", "natterd.socket:natterd.socket", socks, tmp_path)
+    try:
+        until_listening(p, 2)
+        for s in socks:
+            c = Client("127.0.0.1", s.getsockname()[1], "/room")
+            c.send_json(message="hi")
+            c.recv_until(message="hi")
+            c.close()
+    finally:
+        p.send_signal(signal.SIGTERM)
+    assert p.wait(20) == 0
+
+
+@pytest.mark.parametrize("listening, what", [(False, "no listening stream socket"), (None, "no socket was given")])
+def test_given_sockets_that_are_none(tmp_path, listening, what):
+    s = socket.socket()
+    p = given("listener web { given = yes }\n", "web" if listening is False else "a",
+              [s] if listening is False else [], tmp_path)
+    out = p.communicate(timeout=20)[1]
+    assert p.returncode == 1 and what in out, out
+    s.close()
+
+
+def test_given_sockets_of_another_process_are_not_ours(tmp_path):
+    path = conf(tmp_path, "listener web { given = yes }\n")
+    r = subprocess.run([BINARY, "-c", path], env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"}, text=True,
+                       capture_output=True, timeout=20, check=False)
+    assert r.returncode == 1 and "no socket was given" in r.stderr

@@ -19,6 +19,14 @@ def enter(daemon, path, **kwargs):
     return c
 
 
+def there(daemon, path):
+    """A client that has its place in a room where nothing is announced: with several workers that takes a moment."""
+    c = daemon.connect(path)
+    c.send_json(type="there", port=c.sock.getsockname()[1])
+    c.recv_until(type="there", port=c.sock.getsockname()[1])
+    return c
+
+
 def test_500_messages_in_one_packet(plain):
     """Under the default limits: the sender is slowed down, and nothing is lost."""
     c = enter(plain, "/packet")
@@ -221,8 +229,8 @@ def cpu(d):
 
 
 def test_half_open_requests_give_way(start):
-    """A part of a request's head is kept of 1024 clients; who sent the first byte longest ago goes for one more."""
-    d = start("handshake_timeout = 60s")
+    """A worker keeps a part of a request's head of 1024 clients; who sent the first byte longest ago goes for one more."""
+    d = start("handshake_timeout = 60s\nworkers = 1\n")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 4096),
                                                 resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     before = d.memory("RssAnon")
@@ -272,9 +280,9 @@ def test_resets_in_every_state(start):
 
 def test_many_come_and_go_while_others_chat(start):
     d = start("message_rate = 0\nannounce = off\n")
-    a, b = d.connect("/busy"), d.connect("/busy")
+    a, b = there(d, "/busy"), there(d, "/busy")
     for i in range(300):
-        c = d.connect("/busy")
+        c = d.connect("/busy") if i % 3 < 2 else there(d, "/busy")
         a.send_json(message=i)
         if i % 3 == 0:
             c.reset()
@@ -283,18 +291,18 @@ def test_many_come_and_go_while_others_chat(start):
         else:
             assert c.recv_json()["message"] <= i
             c.close()
-        assert a.recv_json()["seq"] == i + 1 and b.recv_json()["seq"] == i + 1
+        assert a.recv_until(type="usermsg")["seq"] == b.recv_until(type="usermsg")["seq"] == i + 1
     a.close()
     b.close()
 
 
 def test_order_is_the_same_for_all(start):
     d = start("message_rate = 0\nannounce = off\n")
-    clients = [d.connect("/order") for _ in range(8)]
+    clients = [there(d, "/order") for _ in range(8)]
     for i in range(50):
         for k, c in enumerate(clients):
             c.send_json(message=i, who=k)
-    logs = [[json.dumps(c.recv_json(), sort_keys=True) for _ in range(400)] for c in clients]
+    logs = [[json.dumps(c.recv_until(type="usermsg"), sort_keys=True) for _ in range(400)] for c in clients]
     assert all(log == logs[0] for log in logs)
     for k in range(8):
         mine = [m["message"] for m in map(json.loads, logs[0]) if m["who"] == k]

@@ -66,6 +66,8 @@ static bool check_SIZE(uint64_t n, const char *min, const char *max)
 
 static bool check_INT(uint32_t n, const char *min, const char *max) { return check_SIZE(n, min, max); }
 
+static bool check_AUTO(uint32_t n, const char *min, const char *max) { return n == 0 || check_SIZE(n, min, max); }
+
 static bool check_TIME(uint32_t n, const char *min, const char *max)
 {
 	return n >= number(min, true) && n <= number(max, true);

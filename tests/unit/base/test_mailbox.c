@@ -162,6 +162,41 @@ static void what_a_letter_posts_may_be_left_over(void **state)
 	assert_opened(d, (int[]){1, 10, 11}, 3);
 }
 
+static struct letter *note(int number)
+{
+	struct note *n = calloc(1, sizeof(*n));
+
+	n->letter.open = note_open;
+	n->number = number;
+	return &n->letter;
+}
+
+static void a_batch_is_posted_in_its_order_with_one_wake(void **state)
+{
+	struct desk *d = *state;
+	struct letter_batch b = { NULL, NULL, 0 };
+
+	mailbox_post_batch(d->box, &b);
+	assert_int_equal(d->wakes, 0);
+	assert_true(letter_batch_add(&b, note(1)));
+	assert_false(letter_batch_add(&b, note(2)));
+	assert_false(letter_batch_add(&b, note(3)));
+	assert_int_equal(mailbox_open(d->box, 9), 0);
+	mailbox_post_batch(d->box, &b);
+	assert_null(b.newest);
+	assert_int_equal(d->wakes, 1);
+	post(d, 4, 0);
+	assert_true(letter_batch_add(&b, note(5)));
+	mailbox_post_batch(d->box, &b);
+	assert_int_equal(d->wakes, 1);
+	assert_int_equal(mailbox_waiting(d->box), 5);
+	assert_int_equal(mailbox_open(d->box, 2), 2);
+	assert_int_equal(mailbox_waiting(d->box), 3);
+	assert_int_equal(mailbox_open(d->box, 9), 3);
+	assert_int_equal(mailbox_waiting(d->box), 0);
+	assert_opened(d, (int[]){1, 2, 3, 4, 5}, 5);
+}
+
 static void free_opens_the_rest(void **state)
 {
 	struct desk d = {.next_answer = 10};
@@ -254,6 +289,7 @@ static void mail_open(struct letter *letter, void *reader)
 static void *write_letters(void *arg)
 {
 	struct writer *w = arg;
+	struct letter_batch batch = { NULL, NULL, 0 };
 	uint32_t random = w->number + 1;
 
 	for (size_t i = 0; i < w->letters; i++) {
@@ -262,11 +298,15 @@ static void *write_letters(void *arg)
 		m->letter.open = mail_open;
 		m->from = w;
 		m->number = (uint32_t)i;
-		mailbox_post(w->hall->box, &m->letter);
 		random = random * 1664525 + 1013904223;
+		letter_batch_add(&batch, &m->letter);
+		if (i < w->rush && random >> 30)
+			continue; /* more of them in one go */
+		mailbox_post_batch(w->hall->box, &batch);
 		while (i >= w->rush && (random >> 16) % w->burst == 0 && atomic_load(&w->answered) <= i)
 			sched_yield();
 	}
+	mailbox_post_batch(w->hall->box, &batch);
 	return NULL;
 }
 
@@ -341,6 +381,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(leftovers_wake_again, desk_new, desk_free),
 		cmocka_unit_test_setup_teardown(what_a_letter_posts_is_opened_in_the_same_go, desk_new, desk_free),
 		cmocka_unit_test_setup_teardown(what_a_letter_posts_may_be_left_over, desk_new, desk_free),
+		cmocka_unit_test_setup_teardown(a_batch_is_posted_in_its_order_with_one_wake, desk_new, desk_free),
 		cmocka_unit_test(free_opens_the_rest),
 		cmocka_unit_test(four_writers),
 		cmocka_unit_test(ping_pong),

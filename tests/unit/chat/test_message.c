@@ -87,8 +87,45 @@ static void test_encode(void **state)
 	expect_encoded("{ \"type\" : \"x\", \"message\":\"\\u00e9\\/\" }", false, "{\"type\":\"x\",\"message\":\"é/\"");
 	expect_encoded("{\"message\":1,\"seq\":9,\"room\":\"q\",\"time\":1,\"user\":\"root\"}", false,
 		       "{\"message\":1,\"type\":\"usermsg\"");
-	expect_encoded("{\"a\":-0}", true, "{\"a\":-0.0}");
+	expect_encoded("{\"a\": -0}", true, "{\"a\":-0.0}");
 	expect_encoded("{\"a\":-9223372036854775808}", true, "{\"a\":-9223372036854775808}");
+}
+
+/* What is compact, and has nothing that the server changes, goes on byte by byte; anything else is made anew. */
+static void test_as_sent(void **state)
+{
+	char *got, detail[160];
+	struct message m;
+	struct payload *p;
+
+	(void)state;
+	expect_encoded("{\"message\":\"\\u00e9\\/\",\"n\":-0}", false, "{\"message\":\"\\u00e9\\/\",\"n\":-0,\"type\":\"usermsg\"");
+	expect_encoded("{\"message\":1e2,\"type\":7}", false, "{\"message\":1e2,\"type\":7");
+	expect_encoded("{\"x\":[1e2,{}]}", true, "{\"x\":[1e2,{}]}");
+	/* white space, a member twice, also where it is spelled differently, a member of the server's in disguise */
+	expect_encoded("{\"message\":1e2 }", false, "{\"message\":100.0,\"type\":\"usermsg\"");
+	expect_encoded("{\"message\":1e2,\"message\":2}", false, "{\"message\":2,\"type\":\"usermsg\"");
+	expect_encoded("{\"message\":1,\"\\u006dessage\":1e2}", false, "{\"message\":100.0,\"type\":\"usermsg\"");
+	expect_encoded("{\"message\":1e2,\"\\u0073eq\":9}", false, "{\"message\":100.0,\"type\":\"usermsg\"");
+	expect_encoded("{\"x\":1e2,\"tim\\u0065\":9}", true, "{\"x\":100.0,\"time\":42}");
+	/* within, JSON.parse takes the last one, and gets both */
+	expect_encoded("{\"x\":{\"a\":1,\"a\":2}}", true, "{\"x\":{\"a\":1,\"a\":2}}");
+
+	/* a name that is set, a type that has to be escaped */
+	assert_int_equal(message_decode(&m, "{\"message\":1e2}", 15, &limits, detail, sizeof(detail)), REPLY_COUNT);
+	assert_int_equal(message_set_name(&m, "ann"), 0);
+	p = message_encode(&m, "usermsg");
+	assert_string_equal(p->data, "{\"message\":100.0,\"name\":\"ann\",\"type\":\"usermsg\"");
+	payload_unref(p);
+	message_clear(&m);
+	assert_int_equal(message_decode(&m, "{\"message\":1e2}", 15, &limits, detail, sizeof(detail)), REPLY_COUNT);
+	p = message_encode(&m, "a\"b");
+	assert_string_equal(p->data, "{\"message\":100.0,\"type\":\"a\\\"b\"");
+	payload_unref(p);
+	message_clear(&m);
+	got = encoded("{\"message\":\"[{,\\\\\\\" :}\"}", false);
+	assert_string_equal(got, "{\"message\":\"[{,\\\\\\\" :}\",\"type\":\"usermsg\"");
+	free(got);
 }
 
 static void test_relayed(void **state)
@@ -145,6 +182,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds), cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_as_sent),
 		cmocka_unit_test(test_relayed), cmocka_unit_test(test_stamp),  cmocka_unit_test(test_large),
 		cmocka_unit_test(test_name),
 	};

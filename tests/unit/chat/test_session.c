@@ -20,7 +20,7 @@
 #include "chat/session.h"
 
 #define WORKERS 2
-#define LINES 4096
+#define LINES 16384
 
 /* A client: what it was sent, in order. */
 struct client {
@@ -112,6 +112,9 @@ static struct world {
 
 static void no_wake(void *arg) { (void)arg; }
 
+static bool collect; /* letters to the other worker wait for hub_send() */
+static void send_later(void *arg) { (void)arg; }
+
 static void build(size_t max_rooms, uint32_t announce_max)
 {
 	static const char *const reserved[] = { "system", "error" };
@@ -129,7 +132,8 @@ static void build(size_t max_rooms, uint32_t announce_max)
 	for (unsigned i = 0; i < WORKERS; i++) {
 		struct hub_opts o = { .self = i, .n = WORKERS, .mailboxes = world.boxes, .journal = world.journal,
 				      .names = world.names, .rooms = &world.rooms, .max_rooms = max_rooms,
-				      .room_keep = 1000, .announce_max = announce_max, .audience_new = crowd_new };
+				      .room_keep = 1000, .announce_max = announce_max, .audience_new = crowd_new,
+				      .send_soon = collect ? send_later : NULL };
 
 		world.hubs[i] = hub_new(&o);
 		mailbox_set_reader(world.boxes[i], world.hubs[i]);
@@ -144,7 +148,7 @@ static void settle(void)
 	do {
 		n = 0;
 		for (unsigned i = 0; i < WORKERS; i++)
-			n += mailbox_open(world.boxes[i], 1000);
+			n += mailbox_open(world.boxes[i], 1000) + hub_send(world.hubs[i]);
 	} while (n);
 }
 
@@ -337,6 +341,54 @@ static void test_rooms_are_bounded_and_kept_for_a_while(void **state)
 	tear_down();
 }
 
+/* What another worker cannot work off is not read for ever. */
+static void test_speakers_wait_for_a_worker_that_is_behind(void **state)
+{
+	struct client *a, *b;
+	unsigned i;
+
+	(void)state;
+	build(10, 0);
+	a = join(0, "a", "tea");
+	b = join(1, "b", "tea");
+	for (i = 0; i < 10000 && a->paused == 0 && b->paused == 0; i++) {
+		say(a, "{}");
+		say(b, "{}");
+		mailbox_open(world.boxes[i % 2], i % 2 ? 1 : 0); /* one hardly opens its letters */
+	}
+	assert_in_range(i, 1000, 9999);
+	settle();
+	a->paused = b->paused = 0;
+	for (i = 0; i < 40; i++) {
+		say(a, "{}");
+		say(b, "{}");
+		settle();
+	}
+	assert_int_equal(a->paused + b->paused, 0);
+	forget(a);
+	forget(b);
+	tear_down();
+}
+
+/* An empty room gives way to a new one also when the other worker is its home. */
+static void test_places_travel(void **state)
+{
+	(void)state;
+	build(1, 100);
+	for (unsigned i = 0; i < 30; i++) {
+		char name[16];
+		struct client *c;
+
+		snprintf(name, sizeof(name), "room %u", i);
+		c = join(i % WORKERS, "c", name);
+		assert_int_equal(c->closed, -1);
+		assert_int_equal(world.rooms.value, 1);
+		forget(c);
+		settle();
+	}
+	tear_down();
+}
+
 static void test_announcements_are_summed_up(void **state)
 {
 	struct client *c[6];
@@ -393,6 +445,7 @@ static void test_random_interleavings(void **state)
 		struct client *c[12];
 		unsigned said = 0;
 
+		collect = seed % 2;
 		build(10, 0);
 		world.policy.announce = ANNOUNCE_OFF;
 		srand(seed);
@@ -404,6 +457,8 @@ static void test_random_interleavings(void **state)
 			snprintf(text, sizeof(text), "{\"message\":%u}", said++);
 			say(c[(unsigned)rand() % 12], text);
 			mailbox_open(world.boxes[(unsigned)rand() % WORKERS], (size_t)(rand() % 4));
+			if (rand() % 4 == 0)
+				hub_send(world.hubs[(unsigned)rand() % WORKERS]);
 		}
 		settle();
 		for (unsigned i = 1; i < 8; i++) {
@@ -432,6 +487,8 @@ int main(void)
 		cmocka_unit_test(test_leaving_before_the_answer),
 		cmocka_unit_test(test_names_are_unique_in_the_server),
 		cmocka_unit_test(test_rooms_are_bounded_and_kept_for_a_while),
+		cmocka_unit_test(test_speakers_wait_for_a_worker_that_is_behind),
+		cmocka_unit_test(test_places_travel),
 		cmocka_unit_test(test_announcements_are_summed_up),
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_random_interleavings),

@@ -13,8 +13,6 @@
 
 #include <cmocka.h>
 
-#ifdef HAVE_LIBURING
-
 #include <liburing.h>
 
 static int fake_submit_and_wait(struct io_uring *io, unsigned wait);
@@ -173,13 +171,3 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
-
-#else
-
-int main(void)
-{
-	puts("skipped: built without liburing");
-	return 77;
-}
-
-#endif

@@ -1,0 +1,322 @@
+#include <config.h>
+
+#include "daemon/crew.h"
+#include "daemon/endpoint.h"
+#include "daemon/front.h"
+#include "daemon/listeners.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "chat/journal_memory.h"
+#include "net/worker.h"
+#include "wire/ws_upgrade.h"
+
+#include <event2/event.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Letters opened before the crew stops. */
+#define LETTERS_AT_STOP 65536
+
+#define WORKERS_MAX 256 /* as the option's maximum */
+
+struct hand;
+
+/* What a worker is told, or tells; there is one of each, so telling cannot fail. */
+struct order {
+	struct letter letter; /* first: the mailbox's way back */
+	struct hand *hand;
+};
+
+/* One of the crew. */
+struct hand {
+	struct crew *crew;
+	unsigned i;
+	struct front *front;
+	pthread_t thread; /* but for the first one */
+	struct order drain, give_up, gone;
+};
+
+struct crew {
+	const struct config *config;
+	struct listeners *listeners;
+	struct endpoints *endpoints;
+	struct journal *journal;
+	struct shared_map *names;
+	struct shared_count connections, rooms;
+	struct mailbox **mailboxes;
+	struct worker **workers;
+	unsigned n;
+	unsigned running;                /* threads besides the first one's; the first one's to count */
+	bool stopping, giving_up;
+	struct hand hands[];
+};
+
+/* ---- how many ---- */
+
+static long cores(void)
+{
+#if defined(__linux__) && !defined(NATTER_PORTABLE)
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		return CPU_COUNT(&set);
+#endif
+	return sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+unsigned crew_size(const struct config *cfg)
+{
+	long n = cfg->workers ? (long)cfg->workers : cores();
+
+	return n < 1 ? 1 : n > WORKERS_MAX ? WORKERS_MAX : (unsigned)n;
+}
+
+/* ---- making ---- */
+
+/* Whether OpenSSL can do what every handshake needs, by RFC 6455's own example; also has it loaded in time. */
+static bool can_accept(void)
+{
+	char accept[WS_ACCEPT_LEN + 1];
+
+	return ws_accept("dGhlIHNhbXBsZSBub25jZQ==", accept) && strcmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0;
+}
+
+struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
+{
+	unsigned n = crew_size(cfg);
+	struct crew *c;
+
+	if (!can_accept()) {
+		snprintf(err, errlen, "OpenSSL has no SHA-1, without which no WebSocket can be opened: see openssl.cnf");
+		return NULL;
+	}
+	c = calloc(1, sizeof(*c) + n * sizeof(c->hands[0]));
+	snprintf(err, errlen, "no memory");
+	if (c == NULL)
+		return NULL;
+	c->config = cfg;
+	c->n = n;
+	for (unsigned i = 0; i < n; i++) {
+		c->hands[i].crew = c;
+		c->hands[i].i = i;
+	}
+	c->mailboxes = calloc(n, sizeof(struct mailbox *));
+	c->workers = calloc(n, sizeof(struct worker *));
+	if (c->mailboxes && c->workers)
+		c->listeners = listeners_open(cfg, n, err, errlen);
+	if (c->listeners)
+		return c;
+	crew_free(c);
+	return NULL;
+}
+
+static int make_fronts(struct crew *c)
+{
+	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .connections = &c->connections,
+				.started = clock_ms() };
+
+	for (unsigned i = 0; i < c->n; i++) {
+		c->hands[i].front = front_new(&o);
+		if (c->hands[i].front == NULL)
+			return -1;
+		c->workers[i] = front_worker(c->hands[i].front);
+		c->mailboxes[i] = worker_mailbox(c->workers[i]);
+	}
+	return 0;
+}
+
+static int make_hubs(struct crew *c)
+{
+	struct hub_opts o = {
+		.n = c->n,
+		.mailboxes = c->mailboxes,
+		.journal = c->journal,
+		.names = c->names,
+		.rooms = &c->rooms,
+		.max_rooms = c->config->max_rooms,
+		.room_keep = c->config->room_keep,
+		.announce_max = c->config->announce_max,
+	};
+
+	for (o.self = 0; o.self < c->n; o.self++)
+		if (front_open_hub(c->hands[o.self].front, &o) < 0)
+			return -1;
+	return 0;
+}
+
+int crew_prepare(struct crew *c, char *err, size_t errlen)
+{
+	struct journal_memory_opts past = { c->config->history_messages, (size_t)c->config->history_bytes, 600000 };
+
+	json_object_seed(0); /* once, while there is one thread */
+	c->endpoints = endpoints_new(c->config);
+	c->names = shared_map_new();
+	c->journal = journal_memory_new(&past);
+	if (c->endpoints && c->names && c->journal && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	    listeners_start(c->listeners, c->workers) == 0)
+		return 0;
+	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
+	return -1;
+}
+
+/* ---- letters between the hands ---- */
+
+static void tell(struct hand *whom, struct order *o, struct hand *about, void (*open)(struct letter *, void *))
+{
+	o->letter.open = open;
+	o->hand = about;
+	mailbox_post(whom->crew->mailboxes[whom->i], &o->letter);
+}
+
+static void drain(struct hand *h)
+{
+	listeners_close(h->crew->listeners, h->i);
+	front_drain(h->front);
+}
+
+static void open_drain(struct letter *letter, void *reader)
+{
+	(void)reader;
+	drain(((struct order *)letter)->hand);
+}
+
+static void give_up(const struct hand *h) { event_base_loopbreak(worker_base(front_worker(h->front))); }
+
+static void open_give_up(struct letter *letter, void *reader)
+{
+	(void)reader;
+	give_up(((struct order *)letter)->hand);
+}
+
+static void open_gone(struct letter *letter, void *reader)
+{
+	(void)reader;
+	((struct order *)letter)->hand->crew->running--;
+}
+
+/* ---- threads ---- */
+
+static void *work(void *arg)
+{
+	struct hand *h = arg;
+
+	worker_run(front_worker(h->front));
+	tell(&h->crew->hands[0], &h->gone, h, open_gone);
+	return NULL;
+}
+
+/* What lies in the mailboxes when nobody writes any more but by opening it. */
+static void open_all(struct crew *c)
+{
+	size_t opened;
+
+	do {
+		opened = 0;
+		for (unsigned i = 0; i < c->n; i++) {
+			worker_enter(c->workers[i]);
+			opened += mailbox_open(c->mailboxes[i], SIZE_MAX) + front_send(c->hands[i].front);
+		}
+	} while (opened);
+}
+
+/* The N threads that are there already end. */
+static void dismiss(struct crew *c, unsigned n)
+{
+	for (unsigned i = 1; i <= n; i++)
+		tell(&c->hands[i], &c->hands[i].give_up, &c->hands[i], open_give_up);
+	for (unsigned i = 1; i <= n; i++)
+		pthread_join(c->hands[i].thread, NULL);
+	open_all(c);
+}
+
+int crew_start(struct crew *c, char *err, size_t errlen)
+{
+	sigset_t all, before;
+	int e = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (unsigned i = 1; i < c->n && e == 0; i++) {
+		e = pthread_create(&c->hands[i].thread, NULL, work, &c->hands[i]);
+		if (e == 0)
+			c->running++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (e == 0)
+		return 0;
+	snprintf(err, errlen, "the thread of worker %u of %u: %s", c->running + 2, c->n, strerror(e));
+	dismiss(c, c->running);
+	return -1;
+}
+
+void crew_run(struct crew *c)
+{
+	worker_run(front_worker(c->hands[0].front));
+	/* Signals and letters are still for us. */
+	while (c->running > 0)
+		event_base_loop(crew_base(c), EVLOOP_ONCE);
+	for (unsigned i = 1; i < c->n; i++)
+		pthread_join(c->hands[i].thread, NULL);
+	open_all(c);
+}
+
+void crew_stop(struct crew *c)
+{
+	if (c->giving_up)
+		return;
+	c->giving_up = c->stopping;
+	/* What lies here is heard by all before they are closed: others get it before they are told to drain. */
+	mailbox_open(c->mailboxes[0], LETTERS_AT_STOP);
+	front_send(c->hands[0].front);
+	for (unsigned i = 1; i < c->n; i++) {
+		struct hand *h = &c->hands[i];
+
+		if (c->stopping)
+			tell(h, &h->give_up, h, open_give_up);
+		else
+			tell(h, &h->drain, h, open_drain);
+	}
+	if (c->stopping)
+		give_up(&c->hands[0]);
+	else
+		drain(&c->hands[0]);
+	c->stopping = true;
+}
+
+/* ---- the rest ---- */
+
+void crew_free(struct crew *c)
+{
+	if (c == NULL)
+		return;
+	listeners_free(c->listeners);
+	for (unsigned i = 0; i < c->n; i++)
+		front_free(c->hands[i].front);
+	if (c->journal)
+		c->journal->ops->free(c->journal);
+	shared_map_free(c->names);
+	endpoints_free(c->endpoints);
+	free(c->mailboxes);
+	free(c->workers);
+	free(c);
+}
+
+struct event_base *crew_base(struct crew *c) { return worker_base(front_worker(c->hands[0].front)); }
+
+unsigned crew_workers(const struct crew *c) { return c->n; }
+
+char *crew_stats(const struct crew *c, unsigned i, char *buf, size_t size)
+{
+	struct stats *all[WORKERS_MAX];
+
+	for (unsigned k = 0; k < c->n; k++)
+		all[k] = worker_stats(c->workers[k]);
+	return i < c->n ? stats_format(&all[i], 1, buf, size) : stats_format(all, c->n, buf, size);
+}
