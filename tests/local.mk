@@ -161,6 +161,7 @@ EXTRA_DIST += \
 	tests/daemon/test_deflate.py \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
+	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_tutorials.py \

@@ -2,12 +2,14 @@
 
 #include "store/sqlite_db.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define APPLICATION 0x6e747472 /* the file says it is natter's */
 #define BUSY_MS 5000           /* somebody looks at the file with a tool */
@@ -266,6 +268,15 @@ static enum sqlite_db_open open_to_read(struct sqlite_db *db, const struct sqlit
 	return judge(l, o->path, err, size);
 }
 
+/* What people said is not for everybody; SQLite's other files have the permissions of this one. */
+static void make_file(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 enum sqlite_db_open sqlite_db_open(const struct sqlite_db_opts *o, struct sqlite_db **to, char *err, size_t size)
 {
 	struct sqlite_db *db = calloc(1, sizeof(*db));
@@ -275,6 +286,8 @@ enum sqlite_db_open sqlite_db_open(const struct sqlite_db_opts *o, struct sqlite
 	snprintf(err, size, "no memory");
 	if (db == NULL)
 		return SQLITE_DB_FAILED;
+	if (o->writes)
+		make_file(o->path);
 	if (open_handle(db, o->path, SQLITE_OPEN_READWRITE | (o->writes ? SQLITE_OPEN_CREATE : 0)) < 0) {
 		snprintf(err, size, "%s", db->error);
 		goto fail;
