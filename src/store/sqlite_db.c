@@ -195,14 +195,20 @@ static int open_immutable(struct sqlite_db *db, const char *path)
 /* What the file says of itself. */
 struct label {
 	int64_t application, version, tables;
+	bool dumped; /* it has been through text, which keeps rows only: meta has the format as well */
 };
 
 static int read_label(struct sqlite_db *db, struct label *l)
 {
-	return ask(db, "PRAGMA application_id", &l->application) < 0 || ask(db, "PRAGMA user_version", &l->version) < 0 ||
-		       ask(db, "SELECT count(*) FROM sqlite_master", &l->tables) < 0
-		       ? -1
-		       : 0;
+	if (ask(db, "PRAGMA application_id", &l->application) < 0 || ask(db, "PRAGMA user_version", &l->version) < 0 ||
+	    ask(db, "SELECT count(*) FROM sqlite_master", &l->tables) < 0)
+		return -1;
+	l->dumped = l->tables > 0 && l->application == 0 && l->version == 0 &&
+		    ask(db, "SELECT value FROM meta WHERE key = 'natter format'", &l->version) == 0;
+	if (l->dumped)
+		l->application = APPLICATION;
+	db->code = SQLITE_OK;
+	return 0;
 }
 
 static enum sqlite_db_open judge(const struct label *l, const char *path, char *err, size_t size)
@@ -222,16 +228,17 @@ static enum sqlite_db_open judge(const struct label *l, const char *path, char *
 /* All in one transaction: a migration is done, or has not happened. */
 static int migrate(struct sqlite_db *db, const struct label *l)
 {
-	char text[96];
+	char text[192];
 
-	if (l->version == FORMAT)
+	if (l->version == FORMAT && !l->dumped)
 		return 0;
 	if (execute(db, "BEGIN IMMEDIATE") < 0)
 		return -1;
 	for (int64_t v = l->version; v < FORMAT; v++)
 		if (execute(db, migrations[v]) < 0)
 			goto fail;
-	snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION, FORMAT);
+	snprintf(text, sizeof(text), "PRAGMA application_id = %d; PRAGMA user_version = %d;"
+		 "INSERT OR REPLACE INTO meta VALUES ('natter format', %d)", APPLICATION, FORMAT, FORMAT);
 	if (execute(db, text) == 0 && execute(db, "COMMIT") == 0)
 		return 0;
 fail:

@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define REPAIR "sqlite3 journal.db .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 new.db; mv journal.db damaged.db; " \
+	"rm -f journal.db-wal journal.db-shm; mv new.db journal.db"
 #define TIDY_EVERY 10000 /* ms */
 #define CLOCK_EVERY 1000 /* ms after which a transaction also notes the clocks */
 #define AGED_A_TIME 20   /* rooms that are trimmed in one go for their age */
@@ -108,9 +110,7 @@ static void set_condition(struct sqlite_writer *w, enum condition c, const char 
 	w->condition = c;
 	if (c == DAMAGED)
 		log_error("the journal is damaged: rooms refuse messages, nothing is thrown away",
-			  "file=%s error=\"%s\" repair=\"stop natterd; sqlite3 journal.db .recover | sqlite3 new.db; "
-			  "mv journal.db damaged.db; rm -f journal.db-wal journal.db-shm; mv new.db journal.db; "
-			  "start natterd\"", w->path, why);
+			  "file=%s error=\"%s\" repair=\"stop natterd; " REPAIR "; start natterd\"", w->path, why);
 	else if (c != UP)
 		log_error("the journal cannot be written: rooms refuse messages until it can", "file=%s error=\"%s\"",
 			  w->path, why);

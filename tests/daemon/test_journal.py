@@ -213,7 +213,7 @@ def test_a_damaged_file(state, start):
     with open(path, "rb") as f:
         damaged = f.read()
     d.start()
-    assert d.log_contains("the journal is damaged") and d.log_contains(".recover")
+    assert d.log_contains("the journal is damaged") and d.log_contains("sqlite3 journal.db .dump |")
     c = d.connect("/tea?history=5")
     refused(c)
     c.send_json(typing=1)
@@ -229,7 +229,7 @@ def test_repair_as_the_manual_says(state, start):
     d = start(f"state_dir = {state}\nannounce = off\n")
     told = say(d.connect("/tea"), "a")
     d.stop()
-    subprocess.run("sqlite3 journal.db .recover | sqlite3 new.db && mv journal.db damaged.db &&"
+    subprocess.run("sqlite3 journal.db .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 new.db && mv journal.db damaged.db &&"
                    "rm -f journal.db-wal journal.db-shm && mv new.db journal.db", shell=True, cwd=state, check=True)
     d.start()
     assert d.log_contains("rooms begin a new epoch")
