@@ -152,6 +152,7 @@ EXTRA_DIST += \
 	tests/daemon/conftest.py \
 	tests/bench/agree \
 	tests/bench/agree.txt \
+	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
 	tests/daemon/natterd.py \
 	tests/daemon/run \
@@ -201,12 +202,14 @@ print-unit-tests:
 
 # ---- how fast ----
 
-EXTRA_PROGRAMS += tests/bench/codec
-CLEANFILES += tests/bench/codec$(EXEEXT)
+EXTRA_PROGRAMS += tests/bench/codec tests/bench/journal
+CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
 tests_bench_codec_LDADD = $(WIRE_ALL)
+tests_bench_journal_LDADD = $(STORE) $(CHAT) $(BASE_ALL) $(SQLITE_LIBS)
 
-bench: tests/bench/codec$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
+	@tests/bench/journal$(EXEEXT)
 
 # ---- see it ----
 
