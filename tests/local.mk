@@ -154,9 +154,20 @@ EXTRA_DIST += \
 	tests/bench/agree.txt \
 	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
+	tests/bench/plot \
+	tests/bench/results.json \
+	tests/bench/results.txt \
+	tests/bench/rivals/.npmrc \
+	tests/bench/rivals/nchan.conf.in \
+	tests/bench/rivals/package-lock.json \
+	tests/bench/rivals/package.json \
+	tests/bench/rivals/uws.mjs \
+	tests/bench/rivals/ws.mjs \
+	tests/bench/run \
 	tests/daemon/natterd.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
+	tests/daemon/test_bench_run.py \
 	tests/daemon/test_chat.py \
 	tests/daemon/test_daemon.py \
 	tests/daemon/test_deflate.py \
@@ -200,16 +211,18 @@ coverage:
 print-unit-tests:
 	@echo $(unit_tests)
 
-# ---- how fast ----
+# ---- how fast; RUN='--rounds 1 --only natterd' for a quick look ----
 
 EXTRA_PROGRAMS += tests/bench/codec tests/bench/journal
 CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
 tests_bench_codec_LDADD = $(WIRE_ALL)
 tests_bench_journal_LDADD = $(STORE) $(CHAT) $(BASE_ALL) $(SQLITE_LIBS)
 
-bench: tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
 	@tests/bench/journal$(EXEEXT)
+	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run --out tests/bench/results.txt $(RUN)
+	@$(srcdir)/tests/bench/plot tests/bench/results.json doc/bench.svg
 
 # ---- see it ----
 

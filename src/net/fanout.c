@@ -194,13 +194,13 @@ static void begin_flush(struct fanout_wire *wire)
 	wire->cursor = 0;
 }
 
-/* Up to FANOUT_STRIDE members get their batch. */
+/* The rest of the members get their batch; where they are more than FANOUT_STRIDE, half as many as that. */
 static void begin_stride(struct fanout_wire *wire)
 {
 	uint32_t stop;
 
 	begin_flush(wire);
-	stop = wire->n - wire->cursor > FANOUT_STRIDE ? wire->cursor + FANOUT_STRIDE : wire->n;
+	stop = wire->n - wire->cursor > FANOUT_STRIDE ? wire->cursor + FANOUT_STRIDE / 2 : wire->n;
 	while (wire->cursor < stop)
 		send_rest(&wire->members[wire->cursor++], &wire->flushing, conn_write_soon);
 }

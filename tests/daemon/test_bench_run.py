@@ -1,0 +1,116 @@
+"""tests/bench/run and plot, on clients so few that the figures say nothing."""
+import json
+import os
+import re
+import stat
+import subprocess
+import xml.etree.ElementTree
+
+import pytest
+
+from natterd import HERE
+
+BENCH = os.path.join(HERE, "..", "bench")
+TINY = ("--tiny", "--rounds", "1", "--seconds", "0.3", "--only", "natterd")
+SVG = "{http://www.w3.org/2000/svg}"
+
+pytestmark = pytest.mark.skipif(os.environ.get("NATTER_PORTABLE") == "yes", reason="memory is not told")
+
+
+def bench_run(folder, *args, status=0, cwd=None):
+    """Runs it; (the table, what results.json holds, what it said on the way)."""
+    out = folder / "results.txt"
+    p = subprocess.run([os.path.join(BENCH, "run"), "--out", str(out), *args], capture_output=True, text=True, timeout=120,
+                       check=False, stdin=subprocess.DEVNULL, cwd=cwd)
+    assert p.returncode == status, p.stdout + p.stderr
+    return out.read_text(), json.loads(out.with_suffix(".json").read_text()), p.stderr
+
+
+def fake_natterbench(folder, script):
+    path = folder / "natterbench"
+    path.write_text("#!/bin/sh\n" + script)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return "--natterbench", str(path)
+
+
+def plot(folder):
+    out = folder / "bench.svg"
+    subprocess.run([os.path.join(BENCH, "plot"), str(folder / "results.json"), str(out)], check=True, timeout=60)
+    root = xml.etree.ElementTree.parse(out).getroot()
+    assert root.tag == SVG + "svg"
+    return [r.get("class") for r in root.iter(SVG + "rect")]
+
+
+def test_run_and_plot(tmp_path):
+    table, results, _ = bench_run(tmp_path, *TINY)
+    names = [w["name"] for w in results["workloads"]]
+    assert names == ["room", "big", "busy", "small", "idle", "connect", "half-room", "half-big", "half-small"]
+    assert results["failures"] == [] and "FAILED" not in table and results["machine"]["date"] in table
+    for w in results["workloads"]:
+        assert w["title"] in table
+        (row,) = w["rows"]
+        if row.get("note") == "cannot do as much" and w["rate"]:
+            continue  # on a machine as busy as that
+        assert row["server"] == "natterd" and row["ratio"] == 1
+        assert all(row[f]["min"] <= row[f]["median"] <= row[f]["max"] for f in w["figures"])
+    assert plot(tmp_path) == ["bar natterd"] * 5
+
+    # Another server, four times as slow: a bar more in each group.
+    for w in results["workloads"]:
+        other = json.loads(json.dumps(w["rows"][0]).replace('"natterd"', '"<other>"'))
+        for f in w["figures"]:
+            if f in other:
+                other[f]["median"] *= 4
+        w["rows"].append(other)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    assert plot(tmp_path) == ["bar natterd", "bar"] * 5
+
+
+def test_half_load_needs_full_load(tmp_path):
+    _, results, _ = bench_run(tmp_path, *TINY, "--workload", "half-big")
+    assert [w["name"] for w in results["workloads"]] == ["big", "half-big"]
+    (full,) = results["workloads"][0]["rows"]
+    assert results["workloads"][1]["rate"] == pytest.approx(full["messages/s"]["median"] / 2)
+
+
+def test_loss_is_a_failure(tmp_path):
+    fake = fake_natterbench(tmp_path, 'echo "3 lost"; exit 1\n')
+    table, results, said = bench_run(tmp_path, *TINY, *fake, "--workload", "big,half-big", status=1)
+    assert "3 lost" in said and "FAILED: big, natterd" in table
+    assert [w["rows"][0]["note"] for w in results["workloads"]] == ["FAILED", "was not measured at full load"]
+    assert len(results["failures"]) == 1
+
+
+def test_a_server_that_dies(tmp_path):
+    fake = fake_natterbench(tmp_path, 'while [ "$1" != -p ]; do shift; done; kill -9 $2; sleep 0.5; echo "{}"\n')
+    table, _, _ = bench_run(tmp_path, *TINY, *fake, "--workload", "big", status=1)
+    assert "ended with status -9" in table
+
+
+def test_rate_that_is_too_much(tmp_path):
+    """What was due and not taken is no failure, and no latency either."""
+    report = {"messages_per_s": 1000, "deliveries_per_s": 1000, "own_cpu_percent": 1, "server": {"cpu_us_per_delivery": 1},
+              "latency_us": {"p50": 1, "p99": 1, "p99.9": 1}, "integrity": {"unsent": 5}}
+    fake = fake_natterbench(tmp_path, f"echo '{json.dumps(report)}'\n")
+    table, _, _ = bench_run(tmp_path, *TINY, *fake, "--workload", "half-big")
+    assert "cannot do as much" in table and "(500 messages/s)" in table
+
+
+def test_unknown_names(tmp_path):
+    for args in (("--only", "apache"), ("--workload", "huge")):
+        p = subprocess.run([os.path.join(BENCH, "run"), *args], capture_output=True, text=True, check=False)
+        assert p.returncode == 1 and f"there is no {args[0][2:].replace('only', 'server')} {args[1]}" in p.stderr
+
+
+def test_interrupted(tmp_path):
+    """What there is so far is written, and no server is left behind."""
+    fake = fake_natterbench(tmp_path, 'while [ "$1" != -p ]; do shift; done; echo $2 >server; kill $PPID; sleep 1\n')
+    table, results, _ = bench_run(tmp_path, *TINY, *fake, status=1, cwd=tmp_path)
+    assert "not all rounds were run" in table and "not measured" in table and len(results["failures"]) == 1
+    assert not os.path.exists(f"/proc/{(tmp_path / 'server').read_text().strip()}")
+
+
+def test_reference(tmp_path):
+    table, _, _ = bench_run(tmp_path, *TINY[:-1], "natterd,natterd plain send", "--reference", "natterd plain send",
+                            "--workload", "room")
+    assert "x natterd, plain send" in table and len(re.findall(r"^  natterd.* \d", table, re.M)) == 2
