@@ -13,14 +13,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page of the past that went stale while it was read is asked for again so often. */
-#define READ_TRIES 8
-
 /* What is not stored, behind messages that are still being stored. */
 struct relay {
 	struct relay *next;
 	struct payload *text;
 	uint64_t after; /* so many appends have to be settled first */
+};
+
+/* What was delivered while somebody's page was being read. */
+struct recent {
+	struct recent *next;
+	uint64_t seq;
+	struct payload *text;
 };
 
 struct room {
@@ -33,6 +37,7 @@ struct room {
 	struct join_letter *waiting, **waiting_tail; /* for `ready` */
 	struct list saying;               /* what is being stored */
 	struct list reading;              /* joins whose history is being read */
+	struct recent *recents, **recents_tail; /* as long as there are any */
 	uint64_t appended, settled;       /* our appends, and how many of them the journal has answered */
 	struct relay *relays, **relays_tail;
 	uint32_t came, went;              /* not told yet */
@@ -178,13 +183,6 @@ static void answer(struct room *r, struct join_letter *l)
 	payload_unref(arrival);
 }
 
-static void read_past(struct room *r, struct join_letter *l)
-{
-	l->seq = r->seq;
-	l->tries++;
-	journal_of(r)->read_before(r->journal, 0, l->history, l);
-}
-
 static void admit(struct room *r, struct join_letter *l)
 {
 	if (l->history == 0) {
@@ -192,7 +190,8 @@ static void admit(struct room *r, struct join_letter *l)
 		return;
 	}
 	list_append(&r->reading, &l->node);
-	read_past(r, l);
+	l->seq = r->seq; /* the page has all up to here; what comes later is in `recents` */
+	journal_of(r)->read_before(r->journal, 0, l->history, l);
 }
 
 void room_join(struct room *r, struct join_letter *l)
@@ -276,6 +275,42 @@ static void on_available(void *home) { (void)home; }
 /* The plain dialect has no words for what became of a message; its history shows it. */
 static bool is_shown(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
 
+static void note_recent(struct room *r, uint64_t seq, struct payload *text)
+{
+	struct recent *n = malloc(sizeof(*n));
+
+	if (n == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory for a newcomer's past", "seq=%llu", (unsigned long long)seq);
+		return;
+	}
+	*n = (struct recent){ NULL, seq, payload_ref(text) };
+	*r->recents_tail = n;
+	r->recents_tail = &n->next;
+}
+
+/* What is erased is not shown to who comes just now. */
+static void erase_recent(struct room *r, uint64_t seq)
+{
+	for (struct recent *n = r->recents; n; n = n->next) {
+		if (n->seq != seq)
+			continue;
+		payload_unref(n->text);
+		n->text = NULL;
+	}
+}
+
+static void drop_recents(struct room *r)
+{
+	struct recent *n;
+
+	while ((n = r->recents) != NULL) {
+		r->recents = n->next;
+		payload_unref(n->text);
+		free(n);
+	}
+	r->recents_tail = &r->recents;
+}
+
 static void on_message(void *home, const struct journal_message *m)
 {
 	struct room *r = home;
@@ -284,6 +319,8 @@ static void on_message(void *home, const struct journal_message *m)
 	r->seq = m->seq;
 	stats_add(STAT_stored, 1);
 	if (!is_shown(m)) {
+		if (m->kind == JOURNAL_ERASURE)
+			erase_recent(r, m->target);
 		if (m->tag)
 			settle_said(r, m->tag);
 		return;
@@ -291,7 +328,9 @@ static void on_message(void *home, const struct journal_message *m)
 	text = message_stamp(m->body, r->name_json, m->seq, m->time);
 	if (text)
 		publish(r, text, DIALECT_ALL);
-	else
+	if (text && !list_empty(&r->reading))
+		note_recent(r, m->seq, text);
+	if (text == NULL)
 		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%llu", (unsigned long long)m->seq);
 	payload_unref(text);
 	if (m->tag)
@@ -319,24 +358,32 @@ static void on_refused(void *home, void *tag, enum journal_status why)
 	settle(r);
 }
 
-/* The past that a newcomer asked for. */
+/* N texts, COUNT others behind them, and only the last WANTED of all: how many of the N are too many. */
+static size_t skip_of(size_t n, size_t count, size_t wanted)
+{
+	size_t all = n + count;
+
+	return all <= wanted ? 0 : all - wanted < n ? all - wanted : n;
+}
+
+/* The past that a newcomer asked for. What has its place but was not delivered yet comes live. */
 static void on_page(void *home, void *tag, enum journal_status status, const struct journal_message *m, size_t n,
 		    bool more)
 {
 	struct room *r = home;
 	struct join_letter *l = tag;
+	size_t later = 0, skip;
 
+	(void)status;
 	(void)more;
-	if (status == JOURNAL_OK && r->seq > l->seq && (n == 0 || m[n - 1].seq < r->seq) && l->tries < READ_TRIES) {
-		read_past(r, l); /* something was delivered since: the newcomer would miss it */
-		return;
-	}
 	list_remove(&r->reading, &l->node);
-	/* What has its place but was not delivered yet comes live. */
-	while (n && m[n - 1].seq > r->seq)
+	while (n && m[n - 1].seq > l->seq)
 		n--;
-	l->past = n ? calloc(n, sizeof(*l->past)) : NULL;
-	for (size_t i = 0; l->past && i < n; i++) {
+	for (struct recent *c = r->recents; c; c = c->next)
+		later += c->seq > l->seq && c->text;
+	l->past = n + later ? calloc(n + later, sizeof(*l->past)) : NULL;
+	skip = skip_of(n, later, l->history);
+	for (size_t i = skip; l->past && i < n; i++) {
 		if (!is_shown(&m[i]))
 			continue;
 		l->past[l->n_past] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
@@ -344,6 +391,16 @@ static void on_page(void *home, void *tag, enum journal_status status, const str
 			break;
 		l->n_past++;
 	}
+	skip = later > l->history ? later - l->history : 0;
+	for (struct recent *c = r->recents; l->past && c; c = c->next)
+		if (c->seq > l->seq && c->text) {
+			if (skip)
+				skip--;
+			else
+				l->past[l->n_past++] = payload_ref(c->text);
+		}
+	if (list_empty(&r->reading))
+		drop_recents(r);
 	answer(r, l);
 }
 
@@ -374,6 +431,7 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 	r->waiting_tail = &r->waiting;
 	list_init(&r->saying);
 	list_init(&r->reading);
+	r->recents_tail = &r->recents;
 	r->relays_tail = &r->relays;
 	r->empty_since = clock_ms();
 	if (r->name_json == NULL)
@@ -416,6 +474,7 @@ void room_free(struct room *r)
 	}
 	while (r->relays)
 		drop_first_relay(r);
+	drop_recents(r);
 	payload_unref(r->name);
 	payload_unref(r->name_json);
 	free(r);

@@ -24,7 +24,7 @@ struct join_letter {
 	struct membership *member;  /* NULL: it went while the answer was on its way */
 	struct payload *parting;    /* and this was to be said */
 	struct payload *arrival;    /* the line for all, or NULL */
-	uint32_t history, tries;
+	uint32_t history;
 	unsigned asked;             /* other workers, for the place of an empty room of theirs */
 	bool place;                 /* it has one of max_rooms with it */
 

@@ -235,3 +235,26 @@ def test_repair_as_the_manual_says(state, start):
     assert d.log_contains("rooms begin a new epoch")
     assert past(d, "/tea") == [told]
     assert say(d.connect("/tea"), "b")["seq"] == 2
+
+
+def test_newcomers_to_a_busy_room_miss_nothing(state, start):
+    """The page is read beside the commits: what comes meanwhile is neither lost nor there twice."""
+    d = start(f"state_dir = {state}\nannounce = off\nmessage_rate = 0\nhistory_max = 50\n")
+    c = d.connect("/busy")
+    for _ in range(15):
+        for _ in range(200):
+            c.send_json(message="x")
+        newcomer = d.connect("/busy?history=50")
+        seqs = []
+        for _ in range(200):
+            c.send_json(message="y")
+        c.send_json(message="end")
+        while True:
+            m = newcomer.recv_json()
+            seqs.append(m["seq"])
+            if m["message"] == "end":
+                break
+        assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+        while c.recv_json()["message"] != "end":
+            pass
+        newcomer.close()
