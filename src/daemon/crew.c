@@ -123,7 +123,7 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 static int make_fronts(struct crew *c)
 {
 	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .connections = &c->connections,
-				.started = clock_ms() };
+				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
 		c->hands[i].front = front_new(&o);

@@ -331,6 +331,7 @@ static struct worker *make_worker(struct front *f)
 		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,
+		.workers = f->opts.workers,
 		.max_head = (size_t)c->max_head,
 		.send_queue = (size_t)c->send_queue,
 		.deflate_min = (size_t)c->deflate_min,

@@ -24,6 +24,7 @@ struct front_opts {
 	const struct config *config;
 	const struct endpoints *endpoints;
 	struct shared_count *connections;
+	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */
 };
 

@@ -6,6 +6,8 @@
 #include "net/sender.h"
 #include "net/worker.h"
 
+#include "base/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +31,7 @@ struct fanout_wire {
 	uint32_t n, capacity;
 	uint32_t cursor;                /* members before it have had the flushing batch */
 	struct batch filling, flushing; /* flushing ends where filling begins */
+	uint64_t begun, rests_until;    /* us: see rest() */
 	uint8_t deflate_bits;           /* as struct conn has it */
 	bool dirty;
 };
@@ -182,6 +185,35 @@ void fanout_serve(struct conn *c)
 			serve(&s->wire->members[s->index], s->wire);
 }
 
+/*
+ * Of N workers each sends to an Nth of a large room, in an Nth of the time. It
+ * rests for the others' part before the next flush: otherwise N times as many
+ * batches go out, each with an Nth of the messages, and cost nearly as much
+ * each. A room that is quiet is not kept waiting by this.
+ */
+static bool is_paced(const struct fanout_wire *wire)
+{
+	return wire->worker->opts.workers > 1 && wire->n >= FANOUT_PACED;
+}
+
+static void rest(struct fanout_wire *wire)
+{
+	uint64_t now = clock_us(), long_as = (now - wire->begun) * (wire->worker->opts.workers - 1);
+
+	wire->rests_until = now + (long_as < FANOUT_REST_MAX ? long_as : FANOUT_REST_MAX);
+}
+
+/* How many us it is to rest still. */
+static uint64_t rest_left(const struct fanout_wire *wire)
+{
+	uint64_t now;
+
+	if (wire->rests_until == 0 || wire->flushing.len)
+		return 0;
+	now = clock_us();
+	return wire->rests_until > now ? wire->rests_until - now : 0;
+}
+
 /* Begins with what was filled, if nothing is being flushed. */
 static void begin_flush(struct fanout_wire *wire)
 {
@@ -192,6 +224,8 @@ static void begin_flush(struct fanout_wire *wire)
 	wire->flushing = wire->filling;
 	wire->filling = empty;
 	wire->cursor = 0;
+	if (is_paced(wire))
+		wire->begun = clock_us();
 }
 
 /* The rest of the members get their batch; where they are more than FANOUT_STRIDE, half as many as that. */
@@ -211,26 +245,57 @@ static bool end_stride(struct fanout_wire *wire)
 	if (wire->cursor < wire->n)
 		return true;
 	batch_release(&wire->flushing, wire->worker);
+	wire->rests_until = 0;
+	if (is_paced(wire))
+		rest(wire);
 	return wire->filling.len > 0;
 }
 
-int fanout_flush(struct worker *w)
+/* The strides that were begun. Who has more to do, now or after its rest, stays dirty. */
+static void end_strides(struct worker *w, struct fanout_wire *wire)
 {
-	struct fanout_wire *wire = w->dirty;
-
-	/* Each dirty room has its stride; who has more goes to a new list. */
-	w->dirty = NULL;
-	w->dirty_tail = &w->dirty;
-	for (struct fanout_wire *p = wire; p; p = p->next_dirty)
-		begin_stride(p);
-	sender_finish(w->sender); /* all rooms together: many are small */
 	while (wire) {
 		struct fanout_wire *next = wire->next_dirty;
 
 		wire->dirty = end_stride(wire);
-		if (wire->dirty)
+		if (wire->dirty) {
+			w->flush_rest = rest_left(wire) < w->flush_rest ? rest_left(wire) : w->flush_rest;
 			stay_dirty(wire);
+		}
 		wire = next;
+	}
+}
+
+int fanout_flush(struct worker *w)
+{
+	struct fanout_wire *wire = w->dirty, *resting = NULL, **p = &wire;
+
+	/* Each dirty room has its stride; who has more goes to a new list, and so does who rests. */
+	w->dirty = NULL;
+	w->dirty_tail = &w->dirty;
+	w->flush_rest = UINT64_MAX;
+	while (*p) {
+		struct fanout_wire *this = *p;
+		uint64_t left = rest_left(this);
+
+		if (left == 0) {
+			begin_stride(this);
+			p = &this->next_dirty;
+			continue;
+		}
+		if (left < w->flush_rest)
+			w->flush_rest = left;
+		*p = this->next_dirty;
+		this->next_dirty = resting;
+		resting = this;
+	}
+	sender_finish(w->sender); /* all rooms together: many are small */
+	end_strides(w, wire);
+	while (resting) {
+		struct fanout_wire *next = resting->next_dirty;
+
+		stay_dirty(resting);
+		resting = next;
 	}
 	return w->dirty != NULL;
 }

@@ -42,6 +42,10 @@ struct fanout_seat {
  */
 #define FANOUT_STRIDE 1024
 
+/* Where there are several workers, a flush to so many rests afterwards, for at most so many us. */
+#define FANOUT_PACED 256
+#define FANOUT_REST_MAX 4000
+
 /* NULL: no memory. */
 struct fanout *fanout_new(struct worker *w);
 
@@ -58,7 +62,7 @@ int fanout_publish(struct fanout *f, const char *text, size_t len);
 /* Sends C what the batches of its rooms still hold for it. */
 void fanout_serve(struct conn *c);
 
-/* The worker's end-of-turn event. Returns whether batches are left for the next turn. */
+/* The worker's end-of-turn event. Returns whether batches are left, for when worker.flush_rest us have passed. */
 int fanout_flush(struct worker *w);
 
 #endif

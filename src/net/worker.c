@@ -111,14 +111,16 @@ static void on_pause(evutil_socket_t fd, short what, void *arg)
 static void on_flush(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct timeval next_turn = { 0, 0 };
+	struct timeval later = { 0, 0 };
 
 	(void)fd;
 	(void)what;
 	open_letters(w); /* what other workers have said meanwhile goes with it */
 	w->flush_due = false;
-	if (fanout_flush(w))
-		evtimer_add(w->ev_flush_later, &next_turn);
+	if (!fanout_flush(w))
+		return;
+	later.tv_usec = (suseconds_t)w->flush_rest;
+	evtimer_add(w->ev_flush_later, &later);
 }
 
 static void on_give_up(evutil_socket_t fd, short what, void *arg)

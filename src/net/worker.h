@@ -56,6 +56,7 @@ struct worker_opts {
 	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
+	unsigned workers;           /* how many there are; 0 is 1 */
 	size_t max_head;            /* bytes of a request head */
 	size_t send_queue;          /* bytes that may wait for one reader */
 	size_t deflate_min;         /* bytes of a message that is worth compressing */
@@ -100,6 +101,7 @@ struct worker {
 	struct fanout_wire *dirty, **dirty_tail;
 	char *spare_batch; /* a batch buffer that waits for its next use */
 	size_t spare_size;
+	uint64_t flush_rest; /* us from the last flush until there is something to do for the next; 0: it goes on */
 	bool flush_due, reap_due, post_due;
 
 	struct sender *sender;        /* of what rooms are sent */

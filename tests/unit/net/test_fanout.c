@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/sender.h"
@@ -193,6 +194,49 @@ static void test_joining_leaving_and_own_messages_in_mid_batch(void **state)
 	fanout_remove(&c[2].seat);
 	fanout_remove(&c[3].seat);
 	end(c, 4);
+	tear_down(f);
+}
+
+/* One of several workers: a large room rests between two flushes, for the others' part of the work. */
+static void test_large_rooms_rest(void **state)
+{
+	static struct client c[FANOUT_PACED];
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	worker->opts.workers = 2;
+	f = fanout_new(worker);
+	for (size_t i = 0; i < FANOUT_PACED; i++) {
+		open_client(&c[i], 0);
+		fanout_add(f, &c[i].seat, c[i].conn);
+	}
+	publish(f, "1"); /* after silence: at once */
+	assert_false(fanout_flush(worker));
+	expect(&c[0], "[1]");
+	publish(f, "2");
+	publish(f, "3");
+	assert_true(fanout_flush(worker));
+	assert_in_range(worker->flush_rest, 1, FANOUT_REST_MAX);
+	expect(&c[0], "");
+	ws_conn_send(c[1].conn, true, "!", 1); /* who is spoken to alone has its order */
+	expect(&c[1], "[1][2][3][!]");
+	clock_set_offset(FANOUT_REST_MAX / 1000 + 1, 0);
+	assert_false(fanout_flush(worker));
+	expect(&c[0], "[2][3]");
+	expect(&c[1], "");
+	fanout_remove(&c[2].seat); /* one fewer is not large */
+	publish(f, "4");
+	clock_set_offset(2 * FANOUT_REST_MAX / 1000 + 2, 0);
+	assert_false(fanout_flush(worker));
+	publish(f, "5");
+	assert_false(fanout_flush(worker));
+	expect(&c[0], "[4][5]");
+	clock_set_offset(0, 0);
+	for (size_t i = 0; i < FANOUT_PACED; i++)
+		if (i != 2)
+			fanout_remove(&c[i].seat);
+	end(c, FANOUT_PACED);
 	tear_down(f);
 }
 
@@ -542,6 +586,7 @@ int main(void)
 	struct rlimit files;
 	int failed;
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_large_rooms_rest),
 		cmocka_unit_test(test_one_batch_a_turn),
 		cmocka_unit_test(test_joining_leaving_and_own_messages_in_mid_batch),
 		cmocka_unit_test(test_changes_while_a_flush_is_under_way),
