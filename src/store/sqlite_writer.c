@@ -54,7 +54,8 @@ struct sqlite_writer {
 	bool renewed;                  /* and of all others, which the file does not know yet */
 	bool begun;                    /* the file knows of this run */
 	bool unclean;                  /* the last one had no farewell */
-	char run[40];
+	bool judged;                   /* the past was, when the file was first open */
+	char run[40], last_run[40];
 	int64_t cid_clock, state_clock; /* what these are ahead of clock_ms() */
 
 	struct strmap *rooms;
@@ -196,6 +197,14 @@ static int begin_run(struct sqlite_writer *w)
 	return 0;
 }
 
+/* Whether it is the file of which the rooms have heard already. */
+static bool is_the_same(struct sqlite_writer *w)
+{
+	char run[sizeof(w->last_run)] = "";
+
+	return sqlite_db_get_text(w->db, "run", run, sizeof(run)) >= 0 && strcmp(run, w->last_run) == 0;
+}
+
 /* SQLITE_DB_FOREIGN: nothing is to be done with this file. */
 static enum sqlite_db_open open_file(struct sqlite_writer *w, char *err, size_t size)
 {
@@ -210,8 +219,17 @@ static enum sqlite_db_open open_file(struct sqlite_writer *w, char *err, size_t 
 		w->db = NULL;
 		return result;
 	}
-	judge_past(w, &now);
-	set_clocks(w);
+	if (!w->judged) {
+		judge_past(w, &now);
+		set_clocks(w);
+		memcpy(w->last_run, now.run, sizeof(w->last_run));
+		w->judged = true;
+	} else if (!is_the_same(w)) {
+		snprintf(err, size, "the file was exchanged: restart natterd");
+		sqlite_db_close(w->db);
+		w->db = NULL;
+		return SQLITE_DB_FOREIGN;
+	}
 	if (sqlite_db_is_read_only(w->db))
 		snprintf(err, size, "the file or its folder is read-only");
 	else if (begin_run(w) < 0)
@@ -625,36 +643,33 @@ static void come_back(struct sqlite_writer *w)
 
 static bool probe(struct sqlite_writer *w)
 {
-	if (sqlite_db_is_read_only(w->db) || sqlite_db_has_moved(w->db))
-		return false;
-	return sqlite_db_probe(w->db) == 0 && (w->begun || begin_run(w) == 0);
+	return !sqlite_db_has_moved(w->db) && sqlite_db_probe(w->db) == 0 && (w->begun || begin_run(w) == 0);
+}
+
+/* Opens a file that was not to be opened, or only to be read. Whether it can be written now. */
+static bool reopen(struct sqlite_writer *w)
+{
+	enum sqlite_db_open result;
+	char err[512];
+
+	sqlite_db_close(w->db);
+	result = open_file(w, err, sizeof(err));
+	if (result == SQLITE_DB_BROKEN || result == SQLITE_DB_FOREIGN)
+		set_condition(w, DAMAGED, err);
+	else if (result == SQLITE_DB_OPEN && err[0])
+		set_condition(w, BLOCKED, err);
+	return result == SQLITE_DB_OPEN && err[0] == '\0';
 }
 
 static void try_again(struct sqlite_writer *w)
 {
-	char err[256];
-
 	if (w->condition == UP || w->condition == DAMAGED || clock_ms() < w->next_try)
 		return;
 	w->next_try = clock_ms() + w->opts.retry;
-	if (w->condition == BLOCKED && !probe(w)) {
-		if (sqlite_db_is_broken(w->db))
-			set_condition(w, DAMAGED, sqlite_db_error(w->db));
-		return;
-	}
-	if (w->condition == CLOSED) {
-		enum sqlite_db_open result = open_file(w, err, sizeof(err));
-
-		if (result == SQLITE_DB_BROKEN || result == SQLITE_DB_FOREIGN)
-			set_condition(w, DAMAGED, err);
-		if (result != SQLITE_DB_OPEN)
-			return;
-		if (err[0]) {
-			set_condition(w, BLOCKED, err);
-			return;
-		}
-	}
-	come_back(w);
+	if (w->db == NULL || sqlite_db_is_read_only(w->db) ? reopen(w) : probe(w))
+		come_back(w);
+	else if (w->db && sqlite_db_is_broken(w->db))
+		set_condition(w, DAMAGED, sqlite_db_error(w->db));
 }
 
 /* ---- the thread ---- */

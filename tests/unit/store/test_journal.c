@@ -819,10 +819,12 @@ static void test_retention_by_age(void **state)
 /* A child that begins a run and ends it without a farewell, after saying TEXT in the room. */
 static void run_without_farewell(const char *text)
 {
-	int status;
+	int status, fd[2];
+	char byte;
 	pid_t pid;
 
 	stop();
+	assert_int_equal(pipe(fd), 0);
 	pid = fork();
 	if (pid == 0) {
 		start();
@@ -831,10 +833,16 @@ static void run_without_farewell(const char *text)
 		append(text);
 		if (!listen_for(2, PATIENCE * 1000) || told[1].what != MESSAGE)
 			_exit(3);
-		_exit(0);
+		if (write(fd[1], "", 1) == 1)
+			pause();
+		_exit(4);
 	}
+	close(fd[1]);
+	assert_int_equal(read(fd[0], &byte, 1), 1);
+	close(fd[0]);
+	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
-	assert_int_equal(status, 0);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 }
 
 static void edit_mark(const char *find, const char *put_there)
@@ -1132,12 +1140,12 @@ static void test_read_only(void **state)
 	say("b");
 	stop();
 #ifdef __linux__
-	if (!is_root() || mount(folder, folder, NULL, MS_BIND, NULL) < 0) {
+	if (!is_root() || mount(folder, folder, "none", MS_BIND, NULL) < 0) {
 		start();
 		wait_for(1);
 		skip();
 	}
-	assert_int_equal(mount(NULL, folder, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
+	assert_int_equal(mount("none", folder, "none", MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0);
 	start();
 	wait_for(2);
 	assert_int_equal(told[0].what, SUBSCRIBED);
@@ -1146,12 +1154,16 @@ static void test_read_only(void **state)
 	assert_string_equal(before(0, 9), "1:a 2:b");
 	append("c");
 	expect_refused(answer());
+	assert_int_equal(mount("none", folder, "none", MS_BIND | MS_REMOUNT, NULL), 0);
+	wait_what(AVAILABLE, n_told); /* by itself */
+	assert_int_equal(say("d")->seq, 3);
+	assert_string_equal(before(0, 9), "1:a 2:b 3:d");
 	stop();
 	umount(folder);
 #endif
 	start();
 	wait_for(1);
-	assert_int_equal(told[0].seq, 2);
+	assert_int_equal(told[0].seq, 3);
 }
 
 static void spoil(const char *name, long at, size_t n)
