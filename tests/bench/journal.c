@@ -147,32 +147,6 @@ static double append(struct journal *j, struct journal_room *r, uint64_t n, uint
 	return (double)n * 1e6 / (double)(clock_us() - begin);
 }
 
-/* Microseconds that a page of 50 from the middle takes, the least and the middle one of some. */
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-static void time_pages(struct journal *j, struct journal_room *r, uint64_t before, const char *what)
-{
-	uint64_t took[201];
-
-	for (size_t i = 0; i < 201; i++) {
-		uint64_t begin = clock_us(), want = pages + 1;
-
-		j->ops->read_before(r, before, 50, NULL);
-		while (pages < want)
-			if (mailbox_open(box, 1000) == 0)
-				sleep_until_letters();
-		took[i] = clock_us() - begin;
-	}
-	qsort(took, 201, sizeof(took[0]), by_size);
-	printf("%-44s %8llu us  (least %llu, 99 %% %llu; %llu messages)\n", what, (unsigned long long)took[100],
-	       (unsigned long long)took[0], (unsigned long long)took[199], (unsigned long long)in_page);
-}
-
 static uint64_t from_environment(const char *name, uint64_t otherwise)
 {
 	const char *s = getenv(name);
@@ -251,6 +225,32 @@ static void rates(uint64_t n)
 	remove_last();
 	rate(sqlite(true, 1, 1000), "sqlite, disk; a commit a message", n / 20, 1000, false);
 	remove_last();
+}
+
+/* Microseconds that a page of 50 from the middle takes, the least and the middle one of some. */
+static int by_size(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void time_pages(struct journal *j, struct journal_room *r, uint64_t before, const char *what)
+{
+	uint64_t took[201];
+
+	for (size_t i = 0; i < 201; i++) {
+		uint64_t begin = clock_us(), want = pages + 1;
+
+		j->ops->read_before(r, before, 50, NULL);
+		while (pages < want)
+			if (mailbox_open(box, 1000) == 0)
+				sleep_until_letters();
+		took[i] = clock_us() - begin;
+	}
+	qsort(took, 201, sizeof(took[0]), by_size);
+	printf("%-44s %8llu us  (least %llu, 99 %% %llu; %llu messages)\n", what, (unsigned long long)took[100],
+	       (unsigned long long)took[0], (unsigned long long)took[199], (unsigned long long)in_page);
 }
 
 static void pages_of(uint64_t past)

@@ -214,16 +214,6 @@ static void wait_for(size_t n)
 		fail_msg("told %zu of %zu", n_told, n);
 }
 
-/* Waits for the next thing of a kind, from the I-th on; returns its index. */
-static size_t wait_what(enum what what, size_t i)
-{
-	for (;; i++) {
-		wait_for(i + 1);
-		if (told[i].what == what)
-			return i;
-	}
-}
-
 /* ---- the journals ---- */
 
 static char folder[256];
@@ -288,14 +278,6 @@ static void stop(void)
 	mailbox_free(box);
 	journal = NULL;
 	room = NULL;
-}
-
-static void restart(void)
-{
-	stop();
-	start();
-	wait_for(1);
-	assert_int_equal(told[0].what, SUBSCRIBED);
 }
 
 static void remove_folder(void)
@@ -739,6 +721,24 @@ static void test_rooms_are_apart(void **state)
 #ifdef HAVE_SQLITE
 
 /* ---- what only a journal that keeps can show ---- */
+
+/* Waits for the next thing of a kind, from the I-th on; returns its index. */
+static size_t wait_what(enum what what, size_t i)
+{
+	for (;; i++) {
+		wait_for(i + 1);
+		if (told[i].what == what)
+			return i;
+	}
+}
+
+static void restart(void)
+{
+	stop();
+	start();
+	wait_for(1);
+	assert_int_equal(told[0].what, SUBSCRIBED);
+}
 
 static void path_in(char *to, const char *name) { snprintf(to, 400, "%s/%s", folder, name); }
 
