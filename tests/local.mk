@@ -10,6 +10,7 @@
 UNIT_BASE   = $(WHOLE_ARCHIVE) $(BASE)   $(NO_WHOLE_ARCHIVE) $(BASE_LIBS)   $(CMOCKA_LIBS)
 UNIT_WIRE   = $(WHOLE_ARCHIVE) $(WIRE)   $(NO_WHOLE_ARCHIVE) $(WIRE_LIBS)   $(CMOCKA_LIBS)
 UNIT_CHAT   = $(WHOLE_ARCHIVE) $(CHAT)   $(NO_WHOLE_ARCHIVE) $(CHAT_LIBS)   $(CMOCKA_LIBS)
+UNIT_STORE  = $(WHOLE_ARCHIVE) $(STORE)  $(NO_WHOLE_ARCHIVE) $(STORE_LIBS)  $(CMOCKA_LIBS)
 UNIT_NET    = $(WHOLE_ARCHIVE) $(NET)    $(NO_WHOLE_ARCHIVE) $(NET_LIBS)    $(CMOCKA_LIBS)
 UNIT_BENCH  = $(WHOLE_ARCHIVE) $(BENCH)  $(NO_WHOLE_ARCHIVE) $(BENCH_LIBS)  $(CMOCKA_LIBS)
 UNIT_DAEMON = $(WHOLE_ARCHIVE) $(DAEMON) $(NO_WHOLE_ARCHIVE) $(DAEMON_LIBS) $(CMOCKA_LIBS)
@@ -50,6 +51,7 @@ unit_tests = \
 	tests/unit/net/test_framer \
 	$(ring_test) \
 	tests/unit/net/test_sender \
+	tests/unit/store/test_journal \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -57,6 +59,9 @@ unit_tests = \
 	tests/unit/wire/test_ws_frame \
 	tests/unit/wire/test_ws_stream \
 	tests/unit/wire/test_ws_upgrade
+if HAVE_SQLITE
+unit_tests += tests/unit/store/test_proof
+endif
 
 tests_unit_base_test_bucket_LDADD = $(UNIT_BASE)
 tests_unit_base_test_clock_LDADD = $(UNIT_BASE)
@@ -86,6 +91,9 @@ tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
 tests_unit_net_test_ring_LDADD = $(UNIT_NET)
 tests_unit_net_test_sender_LDADD = $(UNIT_NET)
+# The one set of tests for all journals: chat's own one as well.
+tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
+tests_unit_store_test_proof_LDADD = $(UNIT_STORE)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
@@ -144,6 +152,7 @@ EXTRA_DIST += \
 	tests/daemon/conftest.py \
 	tests/bench/agree \
 	tests/bench/agree.txt \
+	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
 	tests/bench/plot \
 	tests/bench/results.json \
@@ -164,6 +173,7 @@ EXTRA_DIST += \
 	tests/daemon/test_deflate.py \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
+	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_tutorials.py \
@@ -203,12 +213,14 @@ print-unit-tests:
 
 # ---- how fast; RUN='--rounds 1 --only natterd' for a quick look ----
 
-EXTRA_PROGRAMS += tests/bench/codec
-CLEANFILES += tests/bench/codec$(EXEEXT)
+EXTRA_PROGRAMS += tests/bench/codec tests/bench/journal
+CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
 tests_bench_codec_LDADD = $(WIRE_ALL)
+tests_bench_journal_LDADD = $(STORE) $(CHAT) $(BASE_ALL) $(SQLITE_LIBS)
 
-bench: tests/bench/codec$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
+	@tests/bench/journal$(EXEEXT)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run --out tests/bench/results.txt $(RUN)
 	@$(srcdir)/tests/bench/plot tests/bench/results.json doc/bench.svg
 

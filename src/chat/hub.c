@@ -20,6 +20,7 @@ struct hub {
 	struct room_opts room_opts;
 	struct strmap *rooms;    /* struct room: those that are at home here */
 	struct strmap *branches; /* struct branch: those with members here */
+	struct strmap *speakers; /* struct session, by serial: those that said something */
 	uint32_t last_serial;
 	bool hushed, behind;
 	unsigned said;
@@ -71,12 +72,11 @@ struct home_letter {
 	struct letter letter;
 	struct payload *room;
 	struct payload *text; /* body, line, or NULL */
-	uint64_t sender;
 	unsigned worker;
 };
 
 static void post_home(struct hub *h, const struct branch *b, void (*open)(struct letter *, void *),
-		      struct payload *text, uint64_t sender)
+		      struct payload *text)
 {
 	struct home_letter *l = malloc(sizeof(*l));
 
@@ -84,7 +84,7 @@ static void post_home(struct hub *h, const struct branch *b, void (*open)(struct
 		log_limited(LOG_LEVEL_ERROR, "no memory for a letter", "worker=%u", b->home);
 		return;
 	}
-	*l = (struct home_letter){ { NULL, open }, payload_ref(b->name), payload_ref(text), sender, h->opts.self };
+	*l = (struct home_letter){ { NULL, open }, payload_ref(b->name), payload_ref(text), h->opts.self };
 	post(h, b->home, &l->letter);
 }
 
@@ -113,12 +113,13 @@ static void open_leave(struct letter *letter, void *reader)
 
 static void open_say(struct letter *letter, void *reader)
 {
-	struct home_letter *l = (struct home_letter *)letter;
-	struct room *r = room_of(reader, l);
+	struct say_letter *l = (struct say_letter *)letter;
+	struct room *r = strmap_get(((struct hub *)reader)->rooms, l->room->data, l->room->len);
 
 	if (r)
-		room_say(r, l->text, l->sender);
-	home_letter_free(l);
+		room_say(r, l);
+	else
+		say_letter_free(l);
 }
 
 static void open_relay(struct letter *letter, void *reader)
@@ -227,6 +228,18 @@ static void open_publish(struct letter *letter, void *reader)
 	free(l);
 }
 
+/* A message came back; who said it may be gone. */
+static void open_refused(struct letter *letter, void *reader)
+{
+	struct say_letter *l = (struct say_letter *)letter;
+	struct hub *h = reader;
+	struct session *s = strmap_get(h->speakers, (const char *)&l->serial, sizeof(l->serial));
+
+	if (s)
+		session_refused(s, l->why);
+	say_letter_free(l);
+}
+
 static void branch_release(struct hub *h, struct branch *b)
 {
 	if (--b->members > 0)
@@ -247,9 +260,9 @@ static void open_answer(struct letter *letter, void *reader)
 	bool in = l->joined && m;
 
 	if (l->joined && m == NULL) {
-		post_home(h, b, open_leave, l->parting, 0);
+		post_home(h, b, open_leave, l->parting);
 	} else if (in && b->audience->ops->add(b->audience, &m->seat, &session_of(m)->sink) < 0) {
-		post_home(h, b, open_leave, NULL, 0);
+		post_home(h, b, open_leave, NULL);
 		in = false;
 	}
 	if (!in)
@@ -324,18 +337,38 @@ void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
 		return;
 	}
 	b->audience->ops->remove(b->audience, &m->seat);
-	post_home(h, b, open_leave, parting, 0);
+	post_home(h, b, open_leave, parting);
 	branch_release(h, b);
 }
 
-void hub_say(struct hub *h, const struct membership *m, struct payload *body, uint64_t sender)
+void hub_say(struct hub *h, const struct membership *m, struct payload *body, struct payload *sender, uint32_t serial)
 {
-	post_home(h, m->branch, open_say, body, sender);
+	struct say_letter *l = malloc(sizeof(*l));
+
+	if (l == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory for a letter", "worker=%u", m->branch->home);
+		return;
+	}
+	*l = (struct say_letter){ .letter.open = open_say, .worker = h->opts.self, .serial = serial };
+	l->room = payload_ref(m->branch->name);
+	l->body = payload_ref(body);
+	l->sender = payload_ref(sender);
+	post(h, m->branch->home, &l->letter);
+}
+
+int hub_add_speaker(struct hub *h, uint32_t serial, struct session *s)
+{
+	return strmap_put(h->speakers, (const char *)&serial, sizeof(serial), s);
+}
+
+void hub_remove_speaker(struct hub *h, uint32_t serial)
+{
+	strmap_del(h->speakers, (const char *)&serial, sizeof(serial));
 }
 
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
 {
-	post_home(h, m->branch, open_relay, text, 0);
+	post_home(h, m->branch, open_relay, text);
 }
 
 bool hub_is_behind(struct hub *h)
@@ -357,10 +390,11 @@ struct hub *hub_new(const struct hub_opts *opts)
 	if (h == NULL)
 		return NULL;
 	h->opts = *opts;
-	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_publish };
+	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_refused, open_publish };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
-	if (h->rooms && h->branches)
+	h->speakers = strmap_new();
+	if (h->rooms && h->branches && h->speakers)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -378,6 +412,7 @@ void hub_free(struct hub *h)
 	}
 	strmap_free(h->rooms);
 	strmap_free(h->branches);
+	strmap_free(h->speakers);
 	free(h);
 }
 

@@ -86,8 +86,16 @@ int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t
 /* Ends M, whether its answer has come or not. PARTING (ref'd) is told to all others; NULL: nothing. */
 void hub_leave(struct hub *h, struct membership *m, struct payload *parting);
 
-/* A chat message, to be stored and given its place. BODY is ref'd. */
-void hub_say(struct hub *h, const struct membership *m, struct payload *body, uint64_t sender);
+/*
+ * A chat message, to be stored and given its place. BODY and SENDER (see
+ * journal.h; NULL: nobody who outlives the session) are ref'd. When it is
+ * refused, session_refused() is called for the speaker of that SERIAL.
+ */
+void hub_say(struct hub *h, const struct membership *m, struct payload *body, struct payload *sender, uint32_t serial);
+
+/* Sessions that have something being stored are known by serial. -1: no memory. */
+int hub_add_speaker(struct hub *h, uint32_t serial, struct session *s);
+void hub_remove_speaker(struct hub *h, uint32_t serial);
 
 /* TEXT (ref'd) for all in the room, as it is, not stored. */
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text);

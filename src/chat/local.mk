@@ -3,6 +3,8 @@
 noinst_LIBRARIES += src/chat/libchat.a
 src_chat_libchat_a_SOURCES = \
 	src/chat/audience.h \
+	src/chat/cid_map.c \
+	src/chat/cid_map.h \
 	src/chat/commander.c \
 	src/chat/commander.h \
 	src/chat/hub.c \
@@ -23,7 +25,9 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/room.h \
 	src/chat/session.c \
 	src/chat/session.h \
-	src/chat/sink.h
+	src/chat/sink.h \
+	src/chat/state_map.c \
+	src/chat/state_map.h
 
 CHAT = src/chat/libchat.a
 CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS)

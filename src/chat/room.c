@@ -13,9 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A page of the past that went stale while it was read is asked for again so often. */
-#define READ_TRIES 8
-
 /* What is not stored, behind messages that are still being stored. */
 struct relay {
 	struct relay *next;
@@ -23,15 +20,24 @@ struct relay {
 	uint64_t after; /* so many appends have to be settled first */
 };
 
+/* What was delivered while somebody's page was being read. */
+struct recent {
+	struct recent *next;
+	uint64_t seq;
+	struct payload *text;
+};
+
 struct room {
 	const struct room_opts *opts;
 	struct payload *name, *name_json;
 	struct journal_room *journal;
-	bool ready;                       /* the journal has said where the room stands */
+	bool ready;                       /* the journal has said where the room stands, or that it cannot */
 	char epoch[JOURNAL_EPOCH_MAX];
 	uint64_t seq;                     /* last one delivered */
 	struct join_letter *waiting, **waiting_tail; /* for `ready` */
-	size_t reading;                   /* joins whose history is being read */
+	struct list saying;               /* what is being stored */
+	struct list reading;              /* joins whose history is being read */
+	struct recent *recents, **recents_tail; /* as long as there are any */
 	uint64_t appended, settled;       /* our appends, and how many of them the journal has answered */
 	struct relay *relays, **relays_tail;
 	uint32_t came, went;              /* not told yet */
@@ -41,7 +47,7 @@ struct room {
 };
 
 const struct payload *room_name(const struct room *r) { return r->name; }
-bool room_is_empty(const struct room *r) { return r->members == 0 && r->waiting == NULL && r->reading == 0; }
+bool room_is_empty(const struct room *r) { return r->members == 0 && r->waiting == NULL && list_empty(&r->reading); }
 uint64_t room_empty_since(const struct room *r) { return r->empty_since; }
 
 static const struct journal_ops *journal_of(const struct room *r) { return r->opts->hub->journal->ops; }
@@ -54,6 +60,14 @@ void join_letter_free(struct join_letter *l)
 	payload_unref(l->room);
 	payload_unref(l->arrival);
 	payload_unref(l->parting);
+	free(l);
+}
+
+void say_letter_free(struct say_letter *l)
+{
+	payload_unref(l->room);
+	payload_unref(l->body);
+	payload_unref(l->sender);
 	free(l);
 }
 
@@ -169,21 +183,15 @@ static void answer(struct room *r, struct join_letter *l)
 	payload_unref(arrival);
 }
 
-static void read_past(struct room *r, struct join_letter *l)
-{
-	l->seq = r->seq;
-	l->tries++;
-	journal_of(r)->read_before(r->journal, 0, l->history, l);
-}
-
 static void admit(struct room *r, struct join_letter *l)
 {
 	if (l->history == 0) {
 		answer(r, l);
 		return;
 	}
-	r->reading++;
-	read_past(r, l);
+	list_append(&r->reading, &l->node);
+	l->seq = r->seq; /* the page has all up to here; what comes later is in `recents` */
+	journal_of(r)->read_before(r->journal, 0, l->history, l);
 }
 
 void room_join(struct room *r, struct join_letter *l)
@@ -207,21 +215,29 @@ void room_leave(struct room *r, unsigned worker, struct payload *parting)
 
 /* ---- the order ---- */
 
-void room_say(struct room *r, struct payload *body, uint64_t sender)
+void room_say(struct room *r, struct say_letter *l)
 {
+	struct journal_entry e = { .body = l->body, .sender = l->sender };
+
 	r->appended++;
-	journal_of(r)->append(r->journal, body, sender, r);
+	list_append(&r->saying, &l->node);
+	journal_of(r)->append(r->journal, &e, l);
+}
+
+/* The journal has answered L, which is over. */
+static void settle_said(struct room *r, struct say_letter *l)
+{
+	list_remove(&r->saying, &l->node);
+	say_letter_free(l);
+	settle(r);
 }
 
 void room_relay(struct room *r, struct payload *text) { relay(r, text); }
 
-static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+static void admit_waiting(struct room *r)
 {
-	struct room *r = home;
 	struct join_letter *l = r->waiting, *next;
 
-	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
-	r->seq = seq;
 	r->ready = true;
 	r->waiting = NULL;
 	r->waiting_tail = &r->waiting;
@@ -231,56 +247,173 @@ static void on_subscribed(void *home, const char *epoch, uint64_t seq)
 	}
 }
 
+static void on_epoch(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+
+	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
+	r->seq = seq;
+}
+
+static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+{
+	on_epoch(home, epoch, seq);
+	admit_waiting(home);
+}
+
+/* Who comes may come: all that is not stored goes on. */
+static void on_unavailable(void *home)
+{
+	struct room *r = home;
+
+	if (!r->ready)
+		admit_waiting(r);
+}
+
+static void on_available(void *home) { (void)home; }
+
+/* The plain dialect has no words for what became of a message; its history shows it. */
+static bool is_shown(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
+
+static void note_recent(struct room *r, uint64_t seq, struct payload *text)
+{
+	struct recent *n = malloc(sizeof(*n));
+
+	if (n == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory for a newcomer's past", "seq=%llu", (unsigned long long)seq);
+		return;
+	}
+	*n = (struct recent){ NULL, seq, payload_ref(text) };
+	*r->recents_tail = n;
+	r->recents_tail = &n->next;
+}
+
+/* What is erased is not shown to who comes just now. */
+static void erase_recent(struct room *r, uint64_t seq)
+{
+	for (struct recent *n = r->recents; n; n = n->next) {
+		if (n->seq != seq)
+			continue;
+		payload_unref(n->text);
+		n->text = NULL;
+	}
+}
+
+static void drop_recents(struct room *r)
+{
+	struct recent *n;
+
+	while ((n = r->recents) != NULL) {
+		r->recents = n->next;
+		payload_unref(n->text);
+		free(n);
+	}
+	r->recents_tail = &r->recents;
+}
+
 static void on_message(void *home, const struct journal_message *m)
 {
 	struct room *r = home;
-	struct payload *text = message_stamp(m->body, r->name_json, m->seq, m->time);
+	struct payload *text;
 
 	r->seq = m->seq;
 	stats_add(STAT_stored, 1);
+	if (!is_shown(m)) {
+		if (m->kind == JOURNAL_ERASURE)
+			erase_recent(r, m->target);
+		if (m->tag)
+			settle_said(r, m->tag);
+		return;
+	}
+	text = message_stamp(m->body, r->name_json, m->seq, m->time);
 	if (text)
 		publish(r, text, DIALECT_ALL);
-	else
+	if (text && !list_empty(&r->reading))
+		note_recent(r, m->seq, text);
+	if (text == NULL)
 		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%llu", (unsigned long long)m->seq);
 	payload_unref(text);
-	if (m->tag == r)
-		settle(r);
+	if (m->tag)
+		settle_said(r, m->tag);
+}
+
+/* It has its place already, and everybody who was there has it. */
+static void on_duplicate(void *home, void *tag, uint64_t seq, int64_t time)
+{
+	(void)seq;
+	(void)time;
+	settle_said(home, tag);
 }
 
 static void on_refused(void *home, void *tag, enum journal_status why)
 {
-	(void)tag;
-	settle(home);
+	struct room *r = home;
+	struct say_letter *l = tag;
+
 	log_limited(LOG_LEVEL_ERROR, "a message was not stored", "status=%d", (int)why);
+	list_remove(&r->saying, &l->node);
+	l->why = REPLY_storage_unavailable;
+	l->letter.open = r->opts->refuse;
+	r->opts->post(r->opts->owner, l->worker, &l->letter);
+	settle(r);
 }
 
-/* The past that a newcomer asked for. */
+/* N texts, COUNT others behind them, and only the last WANTED of all: how many of the N are too many. */
+static size_t skip_of(size_t n, size_t count, size_t wanted)
+{
+	size_t all = n + count;
+
+	return all <= wanted ? 0 : all - wanted < n ? all - wanted : n;
+}
+
+/* The past that a newcomer asked for. What has its place but was not delivered yet comes live. */
 static void on_page(void *home, void *tag, enum journal_status status, const struct journal_message *m, size_t n,
 		    bool more)
 {
 	struct room *r = home;
 	struct join_letter *l = tag;
+	size_t later = 0, skip;
 
+	(void)status;
 	(void)more;
-	if (status == JOURNAL_OK && r->seq > l->seq && (n == 0 || m[n - 1].seq < r->seq) && l->tries < READ_TRIES) {
-		read_past(r, l); /* something was delivered since: the newcomer would miss it */
-		return;
-	}
-	r->reading--;
-	/* What has its place but was not delivered yet comes live. */
-	while (n && m[n - 1].seq > r->seq)
+	list_remove(&r->reading, &l->node);
+	while (n && m[n - 1].seq > l->seq)
 		n--;
-	l->past = n ? calloc(n, sizeof(*l->past)) : NULL;
-	for (size_t i = 0; l->past && i < n; i++) {
-		l->past[i] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
-		if (l->past[i] == NULL)
+	for (struct recent *c = r->recents; c; c = c->next)
+		later += c->seq > l->seq && c->text;
+	l->past = n + later ? calloc(n + later, sizeof(*l->past)) : NULL;
+	skip = skip_of(n, later, l->history);
+	for (size_t i = skip; l->past && i < n; i++) {
+		if (!is_shown(&m[i]))
+			continue;
+		l->past[l->n_past] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
+		if (l->past[l->n_past] == NULL)
 			break;
 		l->n_past++;
 	}
+	skip = later > l->history ? later - l->history : 0;
+	for (struct recent *c = r->recents; l->past && c; c = c->next)
+		if (c->seq > l->seq && c->text) {
+			if (skip)
+				skip--;
+			else
+				l->past[l->n_past++] = payload_ref(c->text);
+		}
+	if (list_empty(&r->reading))
+		drop_recents(r);
 	answer(r, l);
 }
 
-static const struct journal_listener listener = { on_subscribed, on_message, on_refused, on_page };
+static const struct journal_listener listener = {
+	.subscribed = on_subscribed,
+	.message = on_message,
+	.duplicate = on_duplicate,
+	.refused = on_refused,
+	.page = on_page,
+	.epoch_changed = on_epoch,
+	.unavailable = on_unavailable,
+	.available = on_available,
+};
 
 /* ---- life ---- */
 
@@ -296,6 +429,9 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 	r->name = payload_ref(name);
 	r->name_json = json_text(json);
 	r->waiting_tail = &r->waiting;
+	list_init(&r->saying);
+	list_init(&r->reading);
+	r->recents_tail = &r->recents;
 	r->relays_tail = &r->relays;
 	r->empty_since = clock_ms();
 	if (r->name_json == NULL)
@@ -319,16 +455,26 @@ fail:
 void room_free(struct room *r)
 {
 	struct join_letter *next;
+	struct list_node *n;
 
 	if (r == NULL)
 		return;
 	journal_of(r)->unsubscribe(r->journal);
+	while ((n = list_first(&r->saying)) != NULL) {
+		list_remove(&r->saying, n);
+		say_letter_free(list_entry(n, struct say_letter, node));
+	}
+	while ((n = list_first(&r->reading)) != NULL) {
+		list_remove(&r->reading, n);
+		join_letter_free(list_entry(n, struct join_letter, node));
+	}
 	for (struct join_letter *l = r->waiting; l; l = next) {
 		next = l->next;
 		join_letter_free(l);
 	}
 	while (r->relays)
 		drop_first_relay(r);
+	drop_recents(r);
 	payload_unref(r->name);
 	payload_unref(r->name_json);
 	free(r);

@@ -62,6 +62,9 @@ void session_clear(struct session *s)
 	if (s->room.branch)
 		hub_leave(s->hub, &s->room, parting);
 	payload_unref(parting);
+	if (s->speaks)
+		hub_remove_speaker(s->hub, s->serial);
+	s->speaks = false;
 	if (s->person)
 		shared_map_release(hub_names(s->hub), s->person->key->data, s->person->key->len, id_of(s));
 	person_free(s->person);
@@ -155,6 +158,16 @@ static enum reply judge(struct session *s, const struct message *m, const char *
 	return REPLY_COUNT;
 }
 
+/* Without a sender: the plain dialect knows nobody who outlives a connection. */
+static void say(struct session *s, struct payload *body)
+{
+	if (!s->speaks)
+		s->speaks = hub_add_speaker(s->hub, s->serial, s) == 0;
+	hub_say(s->hub, &s->room, body, NULL, s->serial);
+}
+
+void session_refused(struct session *s, enum reply why) { reply_error(&s->sink, why, NULL); }
+
 static void pass_on(struct session *s, struct message *m)
 {
 	bool chat = message_is_chat(m);
@@ -169,7 +182,7 @@ static void pass_on(struct session *s, struct message *m)
 		return;
 	}
 	if (chat)
-		hub_say(s->hub, room, p, id_of(s));
+		say(s, p);
 	else
 		hub_relay(s->hub, room, p);
 	payload_unref(p);

@@ -48,6 +48,7 @@ struct session {
 	struct membership room;
 	struct bucket bucket;
 	uint32_t serial;
+	bool speaks; /* the hub knows it as a speaker */
 	uint32_t pressing_since; /* ms, the low half: since when it sends faster than it may, without a break; 0: it does not */
 };
 
@@ -65,6 +66,9 @@ void session_enter(struct session *s, struct payload *room, uint32_t history);
 
 /* A text message from the client. */
 void session_text(struct session *s, const char *text, size_t len);
+
+/* What it said was not stored, because of WHY. */
+void session_refused(struct session *s, enum reply why);
 
 /* The session that a membership lies in. */
 struct session *session_of(struct membership *m);

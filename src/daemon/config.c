@@ -17,7 +17,7 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, ANNOUNCE, HANDLER, IO_URING };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING };
 
 struct row {
 	enum kind kind;

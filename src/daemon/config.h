@@ -16,6 +16,8 @@
 
 enum config_log { CONFIG_LOG_STDERR, CONFIG_LOG_SYSLOG, CONFIG_LOG_JOURNALD };
 enum config_log_level { CONFIG_LOG_LEVEL_ERROR, CONFIG_LOG_LEVEL_WARNING, CONFIG_LOG_LEVEL_INFO, CONFIG_LOG_LEVEL_DEBUG };
+enum config_journal { CONFIG_JOURNAL_AUTO, CONFIG_JOURNAL_MEMORY, CONFIG_JOURNAL_SQLITE };
+enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_DISK };
 enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANNOUNCE_OFF };
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
@@ -33,7 +35,8 @@ typedef uint64_t config_SIZE;
 typedef uint32_t config_TIME;
 typedef char *config_STRING;
 typedef struct config_list config_LIST;
-typedef uint32_t config_LOG, config_LOG_LEVEL, config_ANNOUNCE, config_HANDLER, config_IO_URING; /* one of the enums above */
+/* One of the enums above. */
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING;
 
 struct config_listener {
 	char *name;

@@ -4,10 +4,10 @@
 #include "daemon/endpoint.h"
 #include "daemon/front.h"
 #include "daemon/listeners.h"
+#include "daemon/storage.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "chat/journal_memory.h"
 #include "net/worker.h"
 #include "wire/ws_upgrade.h"
 
@@ -47,6 +47,7 @@ struct crew {
 	const struct config *config;
 	struct listeners *listeners;
 	struct endpoints *endpoints;
+	struct storage *storage;
 	struct journal *journal;
 	struct shared_map *names;
 	struct shared_count connections, rooms;
@@ -110,6 +111,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 	c->mailboxes = calloc(n, sizeof(struct mailbox *));
 	c->workers = calloc(n, sizeof(struct worker *));
 	if (c->mailboxes && c->workers)
+		c->storage = storage_open(cfg, err, errlen);
+	if (c->storage)
 		c->listeners = listeners_open(cfg, n, err, errlen);
 	if (c->listeners)
 		return c;
@@ -153,13 +156,13 @@ static int make_hubs(struct crew *c)
 
 int crew_prepare(struct crew *c, char *err, size_t errlen)
 {
-	struct journal_memory_opts past = { c->config->history_messages, (size_t)c->config->history_bytes };
-
 	json_object_seed(0); /* once, while there is one thread */
 	c->endpoints = endpoints_new(c->config);
 	c->names = shared_map_new();
-	c->journal = journal_memory_new(&past);
-	if (c->endpoints && c->names && c->journal && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	c->journal = storage_journal(c->storage, err, errlen);
+	if (c->journal == NULL)
+		return -1;
+	if (c->endpoints && c->names && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -298,9 +301,12 @@ void crew_free(struct crew *c)
 		return;
 	listeners_free(c->listeners);
 	for (unsigned i = 0; i < c->n; i++)
-		front_free(c->hands[i].front);
+		front_close_hub(c->hands[i].front);
 	if (c->journal)
-		c->journal->ops->free(c->journal);
+		c->journal->ops->free(c->journal); /* whose threads still post to the workers */
+	for (unsigned i = 0; i < c->n; i++)
+		front_free(c->hands[i].front);
+	storage_free(c->storage);
 	shared_map_free(c->names);
 	endpoints_free(c->endpoints);
 	free(c->mailboxes);

@@ -389,12 +389,20 @@ void front_drain(struct front *f)
 
 unsigned front_send(struct front *f) { return hub_send(f->hub); }
 
-void front_free(struct front *f)
+void front_close_hub(struct front *f)
 {
 	if (f == NULL)
 		return;
 	worker_enter(f->worker);
 	hub_free(f->hub);
+	f->hub = NULL;
+}
+
+void front_free(struct front *f)
+{
+	if (f == NULL)
+		return;
+	front_close_hub(f);
 	worker_free(f->worker);
 	forget_arrival(&f->arrival);
 	free(f);

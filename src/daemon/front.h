@@ -43,7 +43,10 @@ void front_drain(struct front *f);
 /* Posts at once the letters that it would post at its turn's end. 0: there were none. */
 unsigned front_send(struct front *f);
 
-/* When no letter is on its way any more. NULL is fine. */
+/* When no letter but the journal's is on its way any more: nobody asks it for anything then. NULL is fine. */
+void front_close_hub(struct front *f);
+
+/* When the journal is gone as well. NULL is fine. */
 void front_free(struct front *f);
 
 struct worker *front_worker(const struct front *f);

@@ -17,12 +17,14 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/listeners.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
+	src/daemon/storage.c \
+	src/daemon/storage.h \
 	src/daemon/web_assets.h
 nodist_src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/web_assets.c
 
 DAEMON = src/daemon/libdaemon.a
-DAEMON_LIBS = $(NET_ALL) $(CHAT_ALL) $(CONFUSE_LIBS)
+DAEMON_LIBS = $(STORE) $(NET_ALL) $(CHAT_ALL) $(SQLITE_LIBS) $(CONFUSE_LIBS)
 DAEMON_ALL = $(DAEMON) $(DAEMON_LIBS)
 
 sbin_PROGRAMS += natterd

@@ -101,6 +101,8 @@ static bool check_BOOL(bool b, const char *min, const char *max)
 /* A word's value is one of those in the table. */
 static bool check_LOG(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_LOG_JOURNALD; }
 static bool check_LOG_LEVEL(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_LOG_LEVEL_DEBUG; }
+static bool check_JOURNAL(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_JOURNAL_SQLITE; }
+static bool check_DURABILITY(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_DURABILITY_DISK; }
 static bool check_ANNOUNCE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ANNOUNCE_OFF; }
 static bool check_HANDLER(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_HANDLER_COMMANDS; }
 static bool check_IO_URING(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_IO_URING_OFF; }

@@ -118,7 +118,7 @@ static void send_later(void *arg) { (void)arg; }
 static void build(size_t max_rooms, uint32_t announce_max)
 {
 	static const char *const reserved[] = { "system", "error" };
-	struct journal_memory_opts past = { 100, 100000 };
+	struct journal_memory_opts past = { 100, 100000, 600000 };
 
 	memset(&world, 0, sizeof(world));
 	world.journal = journal_memory_new(&past);
