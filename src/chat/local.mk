@@ -9,6 +9,9 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/commander.h \
 	src/chat/hub.c \
 	src/chat/hub.h \
+	src/chat/identity.c \
+	src/chat/identity.def \
+	src/chat/identity.h \
 	src/chat/journal.h \
 	src/chat/journal_memory.c \
 	src/chat/journal_memory.h \
@@ -23,6 +26,8 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/reply.h \
 	src/chat/room.c \
 	src/chat/room.h \
+	src/chat/secret.c \
+	src/chat/secret.h \
 	src/chat/session.c \
 	src/chat/session.h \
 	src/chat/sink.h \
@@ -30,5 +35,5 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/state_map.h
 
 CHAT = src/chat/libchat.a
-CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS)
+CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(CRYPTO_LIBS)
 CHAT_ALL = $(CHAT) $(CHAT_LIBS)
