@@ -159,4 +159,6 @@ seeds("config", b"",
       unknown="colour = red", no_number="backlog = many", out_of_range="backlog = 0", no_word="log = paper",
       not_text=b'default_type = "a\x01"', not_utf8=b'default_type = "\xff"', cut_off='endpoint "/a" {', no_end='pid_file = "a',
       no_listener='endpoint "/a" { listener = {x} }', no_path='endpoint a { }', star='endpoint "/*a" { }', title_twice="listener a {}\nlistener a {}",
-      mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
+      tokens='token "sha256:%s" { user = u }\ntoken "/a/b" { user = "u" name = "Ann" role = admin }' % ("aB" * 32),
+      token_title='token secret { user = u }', token_user='token "/a" { name = x }', token_name='token "/a" { user = u name = " " }',
+      cookie='token_cookie = "a=b"', mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
