@@ -66,6 +66,8 @@ seeds("ws_upgrade", b"\x0f",
       "Sec-WebSocket-Extensions: permessage-deflate",
       deflate_twice_named="/\na\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9; "
       "server_max_window_bits=9, permessage-deflate; =, permessage-deflate; server_max_window_bits=8",
+      tokens="/?token=%61b&token=ab\na\nAuthorization: Bearer ab\nCookie: b=c; a=\"ab\"\nSec-WebSocket-Protocol: natter.bearer.ab",
+      tokens_two="/?token=x\na\nAuthorization: bearer ab", tokens_cut="/?token=%4\na\nCookie: a=; =b; a\nAuthorization: Basic x",
       extensions_bad="/\na\nSec-WebSocket-Extensions: a; b=\"c")
 seeds("ws_upgrade", b"\0",
       own_fields="/\na\nUpgrade: h2c, WebSocket\nConnection: keep-alive, upgrade\nSec-WebSocket-Version: 13\n"
