@@ -48,6 +48,8 @@ unit_tests = \
 	tests/unit/chat/test_session \
 	tests/unit/daemon/test_config \
 	tests/unit/daemon/test_endpoint \
+	tests/unit/daemon/test_key_file \
+	tests/unit/daemon/test_token_table \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
@@ -91,6 +93,8 @@ tests_unit_chat_test_secret_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_session_LDADD = $(UNIT_CHAT)
 tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
