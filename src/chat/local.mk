@@ -30,5 +30,5 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/state_map.h
 
 CHAT = src/chat/libchat.a
-CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS)
+CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS)
 CHAT_ALL = $(CHAT) $(CHAT_LIBS)
