@@ -15,7 +15,7 @@
 # include <unicode/uspoof.h>
 #endif
 
-/* Of NAME_MAX_BYTES; the longest there is has 360, see test_name.c. */
+/* Of NAME_MAX_BYTES; the longest that came of one is of 378, see test_name.c. */
 #define SKELETON_MAX 1024
 
 #define BYTES(s) ((const uint8_t *)(const void *)(s))
