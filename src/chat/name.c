@@ -203,7 +203,8 @@ static unsigned script_bit(const uc_script_t *script)
 /* UTS #39 section 5.2, "Highly Restrictive": one script, or those of Japanese, Korean, Chinese with Latin. */
 static bool stand_together(unsigned scripts)
 {
-	static const unsigned sets[] = { LATIN | HAN | HIRAGANA | KATAKANA, LATIN | HAN | HANGUL, LATIN | HAN | BOPOMOFO };
+	static const unsigned sets[] = { LATIN | HAN | HIRAGANA | KATAKANA, LATIN | HAN | HANGUL,
+					 LATIN | HAN | BOPOMOFO };
 
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
 		if ((scripts & ~sets[i]) == 0)
