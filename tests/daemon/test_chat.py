@@ -227,7 +227,7 @@ def test_name_of_the_session(plain):
     c.close()
 
 
-@pytest.mark.parametrize("name", ["%00", "%0A", "x" * 65, "%E2%80%AEnna", "%20", "%ff", "%E2%80%8B"])
+@pytest.mark.parametrize("name", ["%00", "%0A", "x" * 65, "%E2%80%AEnna", "%20", "%ff", "%E2%80%8B", "p%D0%B0ypal"])
 def test_bad_names(plain, name):
     c = plain.connect(f"/badnames?name={name}")
     assert error_of(c) == "bad_name"
