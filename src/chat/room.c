@@ -177,6 +177,7 @@ static void answer(struct room *r, struct join_letter *l)
 	memcpy(l->epoch, r->epoch, sizeof(l->epoch));
 	++*members;
 	r->members++;
+	stats_add(STAT_members, 1);
 	l->letter.open = r->opts->answer;
 	r->opts->post(r->opts->owner, worker, &l->letter);
 	announce(r, arrival, &r->came);
@@ -208,6 +209,7 @@ void room_join(struct room *r, struct join_letter *l)
 void room_leave(struct room *r, unsigned worker, struct payload *parting)
 {
 	r->by_worker[worker]--;
+	stats_add(STAT_members, -1);
 	if (--r->members == 0)
 		r->empty_since = clock_ms();
 	announce(r, parting, &r->went);
@@ -477,6 +479,7 @@ void room_free(struct room *r)
 	drop_recents(r);
 	payload_unref(r->name);
 	payload_unref(r->name_json);
-	free(r);
+	stats_add(STAT_members, -(int64_t)r->members);
 	stats_add(STAT_rooms, -1);
+	free(r);
 }

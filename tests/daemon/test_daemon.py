@@ -204,6 +204,7 @@ def test_sigterm_does_not_wait_for_ever(start):
 def test_what_was_queued_arrives_before_the_close(start):
     d = start("message_rate = 0\nsend_queue = 16M\nshutdown_timeout = 1min\n")
     a, slow = d.connect("/q"), d.connect("/q", receive_buffer=4096)
+    d.wait_members(2)
     for i in range(400):
         a.send_json(message="q" * 8000, n=i)
         a.recv_until(n=i)

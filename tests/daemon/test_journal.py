@@ -241,20 +241,20 @@ def test_newcomers_to_a_busy_room_miss_nothing(state, start):
     """The page is read beside the commits: what comes meanwhile is neither lost nor there twice."""
     d = start(f"state_dir = {state}\nannounce = off\nmessage_rate = 0\nhistory_max = 50\n")
     c = d.connect("/busy")
-    for _ in range(15):
+    for turn in range(15):
         for _ in range(200):
             c.send_json(message="x")
         newcomer = d.connect("/busy?history=50")
         seqs = []
         for _ in range(200):
             c.send_json(message="y")
-        c.send_json(message="end")
+        c.send_json(message=f"end {turn}")
         while True:
             m = newcomer.recv_json()
             seqs.append(m["seq"])
-            if m["message"] == "end":
+            if m["message"] == f"end {turn}":
                 break
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
-        while c.recv_json()["message"] != "end":
+        while c.recv_json()["message"] != f"end {turn}":
             pass
         newcomer.close()
