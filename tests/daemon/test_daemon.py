@@ -124,7 +124,7 @@ def test_port_in_use_by_somebody_else():
 
 
 def test_port_can_be_used_again_at_once(start):
-    d = start()
+    d = start("shutdown_timeout = 1s\n")  # which the client lets pass
     c = d.connect()
     d.stop()
     c.close()
@@ -340,6 +340,7 @@ def test_given_sockets(tmp_path):
         clients[0].send_json(message="hi")
         for c in clients:
             c.recv_until(message="hi")
+            c.close()
     finally:
         p.send_signal(signal.SIGTERM)
     assert p.wait(20) == 0

@@ -218,6 +218,7 @@ def test_a_damaged_file(state, start):
     refused(c)
     c.send_json(typing=1)
     assert c.recv_json() == {"typing": 1}
+    c.close()
     d.stop()
     with open(path, "rb") as f:
         assert f.read() == damaged  # nothing is thrown away
