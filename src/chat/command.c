@@ -90,7 +90,7 @@ static struct payload *sender_of(const struct session *s)
 	struct payload *p;
 
 	if (s->person && s->person->user)
-		return room_text("u", s->person->user, (char *)NULL);
+		return text_concat("u", s->person->user, (char *)NULL);
 	p = payload_new(NULL, 1 + SECRET_ID_LEN);
 	if (p) {
 		p->data[0] = 's';
@@ -639,7 +639,7 @@ static void open_conversations(struct letter *letter, void *reader)
 	}
 	journal_state_clear(&c->state);
 	c->state = (struct journal_state){ .answered = open_marks, .verb = JOURNAL_LIST,
-					   .scope = room_text("read:", c->me, (char *)NULL), .key = payload_new("@", 1) };
+					   .scope = text_concat("read:", c->me, (char *)NULL), .key = payload_new("@", 1) };
 	hub_ask_state(reader, &c->state);
 }
 
@@ -654,7 +654,7 @@ static enum reply command_conversations(struct ask *a)
 	c->me = strdup(a->s->person->user);
 	c->rows = json_object();
 	c->state = (struct journal_state){ .answered = open_conversations, .verb = JOURNAL_LIST,
-					   .scope = room_text("direct:", a->s->person->user, (char *)NULL) };
+					   .scope = text_concat("direct:", a->s->person->user, (char *)NULL) };
 	if (c->me == NULL || c->rows == NULL || c->state.scope == NULL) {
 		conversations_free(c);
 		return no_memory(a, NULL);

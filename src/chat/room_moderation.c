@@ -20,7 +20,7 @@ static void set_topic(struct room *r, const char *topic, size_t len)
 	struct payload *text = json ? json_text(json) : NULL;
 
 	payload_unref(r->topic);
-	r->topic = text ? room_text(",\"topic\":", text->data, (char *)NULL) : NULL;
+	r->topic = text ? text_concat(",\"topic\":", text->data, (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(json);
 }
@@ -33,7 +33,7 @@ void room_topic(struct room *r, struct request *q)
 	set_topic(r, q->text->data, q->text->len);
 	room_state(r, q->text->len ? JOURNAL_PUT : JOURNAL_DELETE, "room:", r->name->data, "topic", q->text, 0, NULL, NULL);
 	snprintf(time, sizeof(time), ",\"time\":%" PRId64 "}", clock_wall_ms());
-	text = room_text("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
+	text = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
 			 q->by ? q->by->suffix : "", time, (char *)NULL);
 	room_answer(r, q);
 	if (text)
@@ -133,7 +133,7 @@ static struct payload *verdict(const struct room *r, const struct request *q, co
 	if (o && member)
 		json_object_set_new(o, member, json_real((double)q->keep / 1000));
 	text = o ? json_text_open(o) : NULL;
-	whole = text ? room_text(text->data, r->where->data, "}", (char *)NULL) : NULL;
+	whole = text ? text_concat(text->data, r->where->data, "}", (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(o);
 	return whole;

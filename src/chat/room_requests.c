@@ -93,7 +93,7 @@ static void history_page(struct room *r, struct errand *e, enum journal_status s
 	if (status == JOURNAL_OK)
 		all = texts(r, m, n);
 	if (all)
-		q->answer = room_text("{\"type\":\"history\"", r->where->data, ",\"epoch\":\"", r->epoch, "\",\"messages\":[",
+		q->answer = text_concat("{\"type\":\"history\"", r->where->data, ",\"epoch\":\"", r->epoch, "\",\"messages\":[",
 				      all->data, more ? "],\"more\":true" : "],\"more\":false", (char *)NULL);
 	payload_unref(all);
 	if (q->answer)

@@ -54,7 +54,7 @@ static const char *cid_member(const struct payload *cid, char *buf, size_t size,
 	}
 	json = json_stringn(cid->data, cid->len);
 	text = json ? json_text(json) : NULL;
-	*made = text ? room_text(",\"cid\":", text->data, (char *)NULL) : NULL;
+	*made = text ? text_concat(",\"cid\":", text->data, (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(json);
 	return *made ? (*made)->data : "";
@@ -67,7 +67,7 @@ static void send_open(struct session *s, const char *head, const struct payload 
 	struct payload *made, *text;
 	const char *member = cid_member(cid, buf, sizeof(buf), &made);
 
-	text = room_text(head, member, more, "}", (char *)NULL);
+	text = text_concat(head, member, more, "}", (char *)NULL);
 	send_text(s, text);
 	payload_unref(text);
 	payload_unref(made);
@@ -355,7 +355,7 @@ static void tell_joined(struct session *s, const struct place *p, const struct j
 	text = o ? json_text_open(o) : NULL;
 	json_decref(o);
 	if (text && l->topic) {
-		struct payload *whole = room_text(text->data, l->topic->data, (char *)NULL);
+		struct payload *whole = text_concat(text->data, l->topic->data, (char *)NULL);
 
 		payload_unref(text);
 		text = whole;
