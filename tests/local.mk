@@ -192,6 +192,7 @@ EXTRA_DIST += \
 	tests/lint/docs \
 	tests/lint/layers \
 	tests/unit/skipped \
+	tests/unit/chat/world.h \
 	tests/unit/wire/feed.h
 
 include tests/fuzz/local.mk
