@@ -414,7 +414,7 @@ def test_server_without_self():
         r = bench_json(*args, "--no-self", "fanout", s.url)
         check_integrity(r, 3)
         assert r["integrity"]["stalls"] == 0
-        r = bench_json(*args, "fanout", s.url, status=1)
+        r = bench_json(*args, "-d", 4, "fanout", s.url, status=1)  # longer than it waits
         assert r["integrity"]["lost"] == 2 * r["integrity"]["sent"] / 2 and r["integrity"]["stalls"] > 0
 
 
