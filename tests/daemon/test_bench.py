@@ -370,7 +370,7 @@ def test_loss():
 
 def test_loss_in_a_closed_loop():
     """Senders do not wait for ever."""
-    args = ("--warmup", 0.1, "-d", 5, "--timeout", 2, "-r", 1, "-s", 1, "fanout")
+    args = ("--warmup", 0.1, "-d", 3, "--timeout", 2, "-r", 1, "-s", 1, "fanout")
     with Relay(lambda n, member, f: [] if n == 5 else f) as s:
         r = bench_json(*args, s.url, status=1)
     assert r["integrity"]["lost"] == 2 and r["integrity"]["stalls"] == 1 and r["integrity"]["sent"] > 10
@@ -414,7 +414,7 @@ def test_server_without_self():
         r = bench_json(*args, "--no-self", "fanout", s.url)
         check_integrity(r, 3)
         assert r["integrity"]["stalls"] == 0
-        r = bench_json(*args, "-d", 4, "fanout", s.url, status=1)  # longer than it waits
+        r = bench_json(*args, "-d", 3, "fanout", s.url, status=1)  # longer than it waits
         assert r["integrity"]["lost"] == 2 * r["integrity"]["sent"] / 2 and r["integrity"]["stalls"] > 0
 
 
