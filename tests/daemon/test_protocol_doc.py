@@ -1,7 +1,7 @@
 """Plays every example of natter-protocol(7) against a real daemon.
 
 An example is a `.Bd -literal` block of the page's source; one that is no
-conversation says so in the line above, `.\\" not played`. Its lines:
+conversation says so in the line above, `.\\" not played: WHAT`. Its lines:
 
     ann opens /lobby?name=ann                   a connection, of the plain dialect
     ann opens / as natter.v1, natter.bearer.X   subprotocols; a comment in the block's head may add `with HEADER: VALUE`
@@ -22,8 +22,10 @@ the given members count and everything else is skipped; or `.\\" conf: LINE` for
 import json
 import os
 import re
+import socket
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -80,7 +82,7 @@ def examples(source):
                 block.append(unroff(line))
         elif line.startswith(".Bd -literal"):
             block, begin = [], number
-        elif line == '.\\" not played':
+        elif line.startswith('.\\" not played: '):
             played = False
         elif line.startswith('.\\" conf: '):
             conf.append(line[10:])
@@ -94,6 +96,10 @@ def examples(source):
 
 
 # ---- values that are other ones each time ----
+
+def is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
 
 class Values:
     """What stands for what in one example."""
@@ -140,9 +146,11 @@ class Values:
             assert len(str(actual)) == len(str(expected)), (name, actual)
             self.bind(name, expected, actual)
         elif name == "retry_after":
-            assert isinstance(actual, (int, float)) and 0 < actual <= expected, (name, actual)
+            assert is_number(actual) and 0 < actual <= expected, (name, actual)
         elif name == "version":
             assert isinstance(actual, str) and actual == run("--version")[1].split()[1], actual
+        elif is_number(expected):
+            assert is_number(actual) and actual == expected, f"{name}: {actual!r}, not {expected!r}"
         else:
             assert type(expected) is type(actual) and expected == actual, f"{name}: {actual!r}, not {expected!r}"
 
@@ -312,6 +320,120 @@ def page():
 def test_every_row_is_in_the_manual(page, file, macro):
     for row in rows(file, macro):
         assert re.search(rf"\b{row}\b", page), f"{macro} {row}"
+
+
+# ---- the clients at the manual's end ----
+
+class Line:
+    """A line to a daemon that can be cut, and is mended at once."""
+
+    def __init__(self, port):
+        self.door = socket.create_server(("127.0.0.1", 0))
+        self.port, self.to, self.ends, self.lock = self.door.getsockname()[1], port, [], threading.Lock()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                a = self.door.accept()[0]
+            except OSError:
+                return
+            b = socket.create_connection(("127.0.0.1", self.to))
+            with self.lock:
+                self.ends += [a, b]
+            for x, y in ((a, b), (b, a)):
+                threading.Thread(target=self.carry, args=(x, y), daemon=True).start()
+
+    def carry(self, x, y):
+        try:
+            while data := x.recv(65536):
+                y.sendall(data)
+        except OSError:
+            pass
+        self.end(x, y)
+
+    def end(self, *ends):
+        for x in ends:
+            try:
+                x.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def cut(self):
+        with self.lock:
+            self.end(*self.ends)
+            self.ends = []
+
+    def close(self):
+        self.door.close()
+        self.cut()
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Runs JavaScript; its lines as they come."""
+    command = ["node", "--no-warnings", "--experimental-websocket", "-e"]
+    try:
+        found = subprocess.run([*command, "new WebSocket('ws://x:1').onerror = () => {}"], capture_output=True, check=False)
+    except OSError:
+        found = None
+    if found is None or found.returncode:
+        pytest.skip("there is no node with WebSocket")
+
+    def go(script):
+        p = subprocess.Popen([*command, script], stdout=subprocess.PIPE, text=True)
+        timer = threading.Timer(3 * DEADLINE, p.kill)
+        timer.daemon = True
+        timer.start()
+        return p
+    return go
+
+
+def script(which):
+    return re.search(rf'^\.\\" not played: {which}\n\.Bd -literal\n(.*?)^\.Ed', SOURCE, re.M | re.S)[1]
+
+
+def test_the_plain_client(workers, plain, node):
+    js = script("plain")
+    assert "localhost:9600" in js
+    with node(js.replace("localhost:9600", f"127.0.0.1:{plain.port}")) as p:
+        assert p.stdout.readline() == "127.0.0.1 connected\n"
+        assert p.stdout.readline() == "ann hello\n"
+        p.kill()
+
+
+CUTS = """
+const shown = [], say = chat("ws://127.0.0.1:PORT/lobby", (m) => {
+	shown.push(m && m.message);
+	console.log(JSON.stringify(m));
+});
+let n = 0;
+setInterval(() => { if (n < 100) say("MINE" + n++); }, 20);
+"""
+
+
+def test_the_natter_v1_client(workers, start, node):
+    """Two of them talk over lines that are cut: each hears everything once, in the same order."""
+    daemon = start("")
+    lines = [Line(daemon.port) for _ in "ab"]
+    clients = [node(script("v1") + CUTS.replace("PORT", str(line.port)).replace("MINE", name))
+               for line, name in zip(lines, "ab")]
+    threading.Thread(target=lambda: [(time.sleep(0.7), line.cut()) for _ in "123" for line in lines], daemon=True).start()
+    heard = []
+    for p in clients:
+        got = [json.loads(p.stdout.readline())]
+        while sum(m is not None for m in got) < 200:
+            got.append(json.loads(p.stdout.readline()))
+        heard.append(got)
+        assert got[0] is None and None not in got[1:]
+    for p, line in zip(clients, lines):
+        p.kill()
+        p.wait()
+        p.stdout.close()
+        line.close()
+    assert heard[0][-1] == heard[1][-1] and [m["seq"] for m in heard[0][1:]] == list(range(1, 201))
+    assert heard[0] == heard[1]
+    assert sorted(m["message"] for m in heard[0][1:]) == sorted(x + str(i) for x in "ab" for i in range(100))
 
 
 # ---- and the examples can fail ----
