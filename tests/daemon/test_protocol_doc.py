@@ -226,6 +226,7 @@ class Play:
             client.send_raw(frame(8, struct.pack(">H", 1000)))
             client.read_to_end()
         client.close()
+        time.sleep(0.1)  # the daemon knows
 
     def pending(self, who):
         """What is there without waiting."""
