@@ -382,7 +382,7 @@ def node():
         pytest.skip("there is no node with WebSocket")
 
     def go(script):
-        p = subprocess.Popen([*command, script], stdout=subprocess.PIPE, text=True)
+        p = subprocess.Popen([*command, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         timer = threading.Timer(3 * DEADLINE, p.kill)
         timer.daemon = True
         timer.start()
@@ -409,7 +409,7 @@ const shown = [], say = chat("ws://127.0.0.1:PORT/lobby", (m) => {
 	console.log(JSON.stringify(m));
 });
 let n = 0;
-setInterval(() => { if (n < 100) say("MINE" + n++); }, 20);
+process.stdin.once("data", () => setInterval(() => { if (n < 100) say("MINE" + n++); }, 20));
 """
 
 
@@ -419,22 +419,22 @@ def test_the_natter_v1_client(workers, start, node):
     lines = [Line(daemon.port) for _ in "ab"]
     clients = [node(script("v1") + CUTS.replace("PORT", str(line.port)).replace("MINE", name))
                for line, name in zip(lines, "ab")]
-    threading.Thread(target=lambda: [(time.sleep(0.7), line.cut()) for _ in "123" for line in lines], daemon=True).start()
-    heard = []
     for p in clients:
-        got = [json.loads(p.stdout.readline())]
-        while sum(m is not None for m in got) < 200:
-            got.append(json.loads(p.stdout.readline()))
-        heard.append(got)
-        assert got[0] is None and None not in got[1:]
+        assert p.stdout.readline() == "null\n"  # it has joined
+    for p in clients:
+        p.stdin.write("\n")
+        p.stdin.flush()
+    for i in range(6):
+        time.sleep(0.3)
+        lines[i % 2].cut()
+    heard = [[json.loads(p.stdout.readline()) for _ in range(200)] for p in clients]
     for p, line in zip(clients, lines):
         p.kill()
-        p.wait()
-        p.stdout.close()
+        p.communicate()
         line.close()
-    assert heard[0][-1] == heard[1][-1] and [m["seq"] for m in heard[0][1:]] == list(range(1, 201))
-    assert heard[0] == heard[1]
-    assert sorted(m["message"] for m in heard[0][1:]) == sorted(x + str(i) for x in "ab" for i in range(100))
+    assert None not in heard[0] and heard[0] == heard[1]
+    assert [m["seq"] for m in heard[0]] == list(range(1, 201))
+    assert sorted(m["message"] for m in heard[0]) == sorted(x + str(i) for x in "ab" for i in range(100))
 
 
 # ---- and the examples can fail ----
