@@ -222,6 +222,7 @@ class Play:
 
     def ends(self, who, how):
         client = self.clients.pop(who)
+        time.sleep(0.1)  # the daemon has read all
         if how == "closes":
             client.send_raw(frame(8, struct.pack(">H", 1000)))
             client.read_to_end()
@@ -401,6 +402,13 @@ def test_the_plain_client(workers, plain, node):
         assert p.stdout.readline() == "127.0.0.1 connected\n"
         assert p.stdout.readline() == "ann hello\n"
         p.kill()
+
+
+def test_the_natter_v1_client_knows_when_to_stop():
+    (final,) = re.findall(r"const final = \[([\d, ]+)\]", script("v1"))
+    with open(os.path.join(TOP, "src/base/close.def"), encoding="utf-8") as f:
+        closes = re.findall(r"^CLOSE\(\w+, (\d+), (\w+)", f.read(), re.M)
+    assert set(final.split(", ")) == {code for code, verdict in closes if verdict == "STAY_AWAY" and code < "4"}
 
 
 CUTS = """
