@@ -19,6 +19,7 @@ example's end nobody has anything left. Values are as they stand, but for those 
 What went before is in comments above the block, `.\\" before: LINE`: the same lines, but of what is received only
 the given members count and everything else is skipped; or `.\\" conf: LINE` for the daemon's configuration.
 """
+import hashlib
 import json
 import os
 import re
@@ -37,9 +38,11 @@ WORKERS = [1, 2]
 TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 PAGE = os.path.join(TOP, "doc", "natter-protocol.7.in")
 
-CONF = """\
-announce = name
-"""
+# Who is who: ann is a moderator, bob a user like others.
+TOKENS = (("ann-token", "ann", "Ann", "moderator"), ("bob-token", "bob", "Bob", "user"))
+CONF = "announce = name\n" + "".join(
+    f'token "sha256:{hashlib.sha256(token.encode()).hexdigest()}" {{ user = {user} name = {name} role = {role} }}\n'
+    for token, user, name, role in TOKENS)
 
 
 class Example:
