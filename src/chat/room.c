@@ -448,6 +448,8 @@ static void keep_last(struct join_letter *l, size_t wanted)
 {
 	size_t skip = l->n_past > wanted ? l->n_past - wanted : 0;
 
+	if (skip == 0)
+		return;
 	for (size_t i = 0; i < skip; i++)
 		payload_unref(l->past[i]);
 	memmove(l->past, l->past + skip, (l->n_past - skip) * sizeof(*l->past));

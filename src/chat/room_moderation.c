@@ -131,7 +131,7 @@ static struct payload *verdict(const struct room *r, const struct request *q, co
 	struct payload *text, *whole;
 
 	if (o && member)
-		json_object_set_new(o, member, json_real((double)q->keep / 1000));
+		json_object_set_new(o, member, json_integer((json_int_t)((q->keep + 999) / 1000)));
 	text = o ? json_text_open(o) : NULL;
 	whole = text ? text_concat(text->data, r->where->data, "}", (char *)NULL) : NULL;
 	payload_unref(text);

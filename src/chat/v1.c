@@ -80,18 +80,21 @@ void v1_ok(struct session *s, const struct payload *cid, const char *more)
 
 void v1_error(struct session *s, const struct payload *cid, enum reply why, const char *detail, uint32_t retry_after)
 {
-	char text[512];
+	char text[512], more[40] = "";
+	struct payload *head;
 	json_t *o;
 
 	snprintf(text, sizeof(text), "%s%s%s", reply_text(why), detail ? ": " : "", detail ? detail : "");
 	o = json_pack("{s:s,s:s,s:s}", "type", "error", "code", reply_code(why), "message", text);
 	if (o == NULL) /* the detail is not UTF-8 */
 		o = json_pack("{s:s,s:s,s:s}", "type", "error", "code", reply_code(why), "message", reply_text(why));
-	if (o && cid)
-		json_object_set_new(o, "cid", json_stringn(cid->data, cid->len));
-	if (o && retry_after)
-		json_object_set_new(o, "retry_after", json_real(retry_after / 1000.0));
-	send_json(s, o);
+	if (retry_after)
+		snprintf(more, sizeof(more), ",\"retry_after\":%.1f", retry_after / 1000.0);
+	head = o ? json_text_open(o) : NULL;
+	if (head)
+		send_open(s, head->data, cid, more);
+	payload_unref(head);
+	json_decref(o);
 	stats_add(STAT_errors_sent, 1);
 }
 
@@ -131,14 +134,14 @@ static void welcome(struct session *s, const char *secret, const struct payload 
 {
 	const struct session_policy *p = s->policy;
 	json_t *o = json_pack(
-		"{s:s,s:s,s:s,s:s%,s:b,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:f}", "type", "welcome", "version",
+		"{s:s,s:s,s:s,s:s%,s:b,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:I}", "type", "welcome", "version",
 		PACKAGE_VERSION, "session", secret, "room", room->data, (size_t)room->len, "anonymous", (int)p->anonymous,
 		"limits", "max_message", (json_int_t)p->max_message, "message_rate", (json_int_t)p->rate.rate,
 		"message_burst", (json_int_t)p->rate.burst, "max_depth", (json_int_t)p->limits.max_depth, "max_members",
 		(json_int_t)p->limits.max_members, "history_max", (json_int_t)p->history_max, "recover_max",
 		(json_int_t)p->recover_max, "rooms_per_connection", (json_int_t)p->rooms_max, "cid_keep",
 		(json_int_t)(p->cid_keep / 1000), "session_keep", (json_int_t)(p->session_keep / 1000), "ping_interval",
-		p->ping_interval / 1000.0);
+		(json_int_t)(p->ping_interval / 1000));
 
 	if (o)
 		set_identity(o, s->person);
