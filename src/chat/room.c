@@ -308,6 +308,10 @@ static void admit(struct room *r, struct join_letter *l)
 		let_in(r, l);
 		return;
 	}
+	if (l->since && !r->subscribed) {
+		refuse_join(r, l, REPLY_storage_unavailable, 0);
+		return;
+	}
 	if (l->since && (strcmp(l->from_epoch, r->epoch) != 0 || l->from > r->seq ||
 			 (!l->more && r->seq - l->from > l->recover_max))) {
 		not_recovered(r, l);
@@ -625,16 +629,6 @@ static void known(struct room *r, struct errand *e, const struct journal_state *
 
 /* ---- what the journal tells ---- */
 
-static void on_subscribed(void *home, const char *epoch, uint64_t seq)
-{
-	struct room *r = home;
-
-	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
-	r->seq = seq;
-	r->subscribed = r->answered = true;
-	run_waiting(r);
-}
-
 /* The past may differ from what was told: whoever counts begins anew. */
 static void on_epoch(void *home, const char *epoch, uint64_t seq)
 {
@@ -645,10 +639,22 @@ static void on_epoch(void *home, const char *epoch, uint64_t seq)
 	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
 	r->seq = seq;
 	snprintf(numbers, sizeof(numbers), "\",\"seq\":%" PRIu64 "}", seq);
+	if (r->v1_seats == 0)
+		return;
 	text = text_concat("{\"type\":\"epoch\"", r->where->data, ",\"epoch\":\"", epoch, numbers, (char *)NULL);
 	if (text)
 		room_tell(r, text, DIALECT_V1);
 	payload_unref(text);
+}
+
+/* Who came before that was told of no epoch. */
+static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+
+	on_epoch(home, epoch, seq);
+	r->subscribed = r->answered = true;
+	run_waiting(r);
 }
 
 /* Who comes may come: all that is not stored goes on. */

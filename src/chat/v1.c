@@ -39,6 +39,15 @@ static void send_json(struct session *s, json_t *o)
 	json_decref(o);
 }
 
+/* Whether P is its own JSON between quotes. */
+static bool is_plain(const struct payload *p)
+{
+	for (uint32_t i = 0; i < p->len; i++)
+		if ((unsigned char)p->data[i] < ' ' || p->data[i] == '"' || p->data[i] == '\\')
+			return false;
+	return true;
+}
+
 /* ,"cid":"…" or "", in BUF or, where it has to be escaped, in *MADE. */
 static const char *cid_member(const struct payload *cid, char *buf, size_t size, struct payload **made)
 {
@@ -48,7 +57,7 @@ static const char *cid_member(const struct payload *cid, char *buf, size_t size,
 	*made = NULL;
 	if (cid == NULL)
 		return "";
-	if (strpbrk(cid->data, "\"\\") == NULL && strlen(cid->data) == cid->len) {
+	if (is_plain(cid)) {
 		snprintf(buf, size, ",\"cid\":\"%s\"", cid->data);
 		return buf;
 	}
@@ -451,11 +460,9 @@ void v1_text(struct v1 *v, const char *text, size_t len)
 	struct message m;
 	enum reply bad = message_decode(&m, text, len, &s->policy->limits, words, sizeof(words));
 
-	if (v->replaced)
-		return;
-	if (bad == REPLY_COUNT)
+	if (bad == REPLY_COUNT && !v->replaced)
 		command_do(s, &m);
-	else
+	else if (!v->replaced)
 		v1_error(s, NULL, bad, words[0] ? words : NULL, 0);
 	message_clear(&m);
 }
