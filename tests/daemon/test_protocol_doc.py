@@ -321,10 +321,35 @@ def page():
                           capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("file, macro", [("base/close.def", "CLOSE"), ("chat/reply.def", "REPLY")])
+@pytest.mark.parametrize("file, macro",
+                         [("base/close.def", "CLOSE"), ("chat/reply.def", "REPLY"), ("chat/command.def", "COMMAND")])
 def test_every_row_is_in_the_manual(page, file, macro):
     for row in rows(file, macro):
         assert re.search(rf"\b{row}\b", page), f"{macro} {row}"
+
+
+def types(pattern):
+    """The types of what natter.v1 clients send, or receive, in the examples."""
+    found = set()
+    for example in EXAMPLES:
+        v1 = {who for line in example.before + example.lines if (m := OPENS.fullmatch(line)) and "natter.v1" in (m[3] or "")
+              for who in [m[1]]}
+        for m in filter(None, map(pattern.fullmatch, example.lines)):
+            if v1.intersection(m[1].split(", ")) and m[2].startswith("{"):
+                whole = json.loads(m[2])
+                found |= {x.get("type") for x in [whole, *whole.get("messages", [])]}
+    return found
+
+
+def test_every_request_has_an_example():
+    assert set(rows("chat/command.def", "COMMAND")) <= types(SENDS)
+
+
+def test_every_type_of_the_server_has_an_example():
+    """Those that command.c keeps clients from using; an epoch's end cannot be played."""
+    with open(os.path.join(TOP, "src/chat/command.c"), encoding="utf-8") as f:
+        ours = re.search(r"ours\[\] = \{(.*?)\};", f.read(), re.S)[1]
+    assert set(re.findall(r'"(\w+)"', ours)) - {"epoch", "system"} <= types(RECEIVES)
 
 
 # ---- the clients at the manual's end ----
