@@ -417,8 +417,11 @@ void v1_joined(struct v1 *v, struct membership *m, struct join_letter *l)
 		place_free(v, p);
 		return;
 	}
-	if (!l->told)
+	if (!l->told) {
 		tell_joined(s, p, l);
+		payload_unref(p->cid);
+		p->cid = NULL;
+	}
 	l->told = true;
 	send_past(s, l);
 	if (l->more) {
