@@ -1,7 +1,11 @@
 """Fixtures: `plain` is a daemon without a configuration file, as `natterd HOST PORT` starts it."""
+import shutil
+import tempfile
+
 import pytest
 
 import natterd
+import v1
 from natterd import Natterd
 
 
@@ -24,6 +28,27 @@ def workers(request):
 def plain(workers):
     with Natterd() as daemon:
         yield daemon
+
+
+@pytest.fixture(scope="module")
+def server(workers):
+    """A daemon for natter.v1 clients, which knows the users of v1.tokens()."""
+    with Natterd(v1.COMMON) as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def room():
+    """The name of a room that nobody has been in."""
+    return v1.new_room()
+
+
+@pytest.fixture
+def state():
+    """A state directory."""
+    d = tempfile.mkdtemp(prefix="natterd-state-")
+    yield d
+    shutil.rmtree(d, ignore_errors=True)
 
 
 @pytest.fixture
