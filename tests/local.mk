@@ -39,13 +39,17 @@ unit_tests = \
 	tests/unit/bench/test_stamp \
 	tests/unit/bench/test_target \
 	tests/unit/chat/test_commander \
+	tests/unit/chat/test_identity \
 	tests/unit/chat/test_journal_memory \
 	tests/unit/chat/test_message \
 	tests/unit/chat/test_name \
 	tests/unit/chat/test_reply \
+	tests/unit/chat/test_secret \
 	tests/unit/chat/test_session \
 	tests/unit/daemon/test_config \
 	tests/unit/daemon/test_endpoint \
+	tests/unit/daemon/test_key_file \
+	tests/unit/daemon/test_token_table \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
@@ -53,6 +57,7 @@ unit_tests = \
 	tests/unit/net/test_sender \
 	tests/unit/store/test_journal \
 	tests/unit/wire/test_http_head \
+	tests/unit/wire/test_token \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
 	tests/unit/wire/test_ws_extension \
@@ -79,13 +84,17 @@ tests_unit_bench_test_ledger_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_stamp_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_identity_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_reply_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_secret_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_session_LDADD = $(UNIT_CHAT)
 tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
@@ -95,6 +104,7 @@ tests_unit_net_test_sender_LDADD = $(UNIT_NET)
 tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
 tests_unit_store_test_proof_LDADD = $(UNIT_STORE)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_token_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_extension_LDADD = $(UNIT_WIRE)

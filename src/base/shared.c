@@ -2,7 +2,7 @@
  * shared: see shared.h.
  *
  * A key's hash has its shard in the upper bits; the shard's strmap uses the
- * lower ones. Holders are allocated, since a pointer may be too short for one.
+ * lower ones. Holds are allocated, since a pointer may be too short for one.
  */
 #include <config.h>
 
@@ -17,7 +17,12 @@
 
 struct shard {
 	pthread_mutex_t lock;
-	struct strmap *holders; /* key to uint64_t *; NULL: this shard was not made */
+	struct strmap *holders; /* key to struct hold; NULL: this shard was not made */
+};
+
+struct hold {
+	uint64_t holder;
+	size_t claims; /* of this holder */
 };
 
 struct shared_map {
@@ -40,7 +45,7 @@ static bool shard_init(struct shard *s)
 static void shard_clear(struct shard *s)
 {
 	size_t pos = 0;
-	uint64_t *held;
+	struct hold *held;
 
 	if (!s->holders)
 		return;
@@ -86,13 +91,13 @@ static struct shard *enter(struct shared_map *m, uint64_t hash)
 
 static bool put(struct shared_map *m, struct shard *s, const char *key, size_t len, uint64_t holder)
 {
-	uint64_t *held = malloc(sizeof(*held));
+	struct hold *held = malloc(sizeof(*held));
 
 	if (!held || strmap_put(s->holders, key, len, held) < 0) {
 		free(held);
 		return false;
 	}
-	*held = holder;
+	*held = (struct hold){ holder, 1 };
 	atomic_fetch_add_explicit(&m->count, 1, memory_order_relaxed);
 	return true;
 }
@@ -101,10 +106,12 @@ uint64_t shared_map_claim(struct shared_map *m, const char *key, size_t len, uin
 {
 	uint64_t hash = strmap_hash(key, len), answer;
 	struct shard *s = enter(m, hash);
-	const uint64_t *held = strmap_get_hashed(s->holders, key, len, hash);
+	struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
 
-	if (held)
-		answer = *held == holder ? 0 : *held;
+	if (held && held->holder == holder)
+		answer = (held->claims++, 0);
+	else if (held)
+		answer = held->holder;
 	else
 		answer = put(m, s, key, len, holder) ? 0 : UINT64_MAX;
 	pthread_mutex_unlock(&s->lock);
@@ -115,9 +122,9 @@ void shared_map_release(struct shared_map *m, const char *key, size_t len, uint6
 {
 	uint64_t hash = strmap_hash(key, len);
 	struct shard *s = enter(m, hash);
-	uint64_t *held = strmap_get_hashed(s->holders, key, len, hash);
+	struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
 
-	if (held && *held == holder) {
+	if (held && held->holder == holder && --held->claims == 0) {
 		strmap_del(s->holders, key, len);
 		free(held);
 		atomic_fetch_sub_explicit(&m->count, 1, memory_order_relaxed);
@@ -129,11 +136,24 @@ uint64_t shared_map_holder(struct shared_map *m, const char *key, size_t len)
 {
 	uint64_t hash = strmap_hash(key, len), holder;
 	struct shard *s = enter(m, hash);
-	const uint64_t *held = strmap_get_hashed(s->holders, key, len, hash);
+	const struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
 
-	holder = held ? *held : 0;
+	holder = held ? held->holder : 0;
 	pthread_mutex_unlock(&s->lock);
 	return holder;
+}
+
+bool shared_map_move(struct shared_map *m, const char *key, size_t len, uint64_t from, uint64_t to)
+{
+	uint64_t hash = strmap_hash(key, len);
+	struct shard *s = enter(m, hash);
+	struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
+	bool moved = held && held->holder == from;
+
+	if (moved)
+		held->holder = to;
+	pthread_mutex_unlock(&s->lock);
+	return moved;
 }
 
 size_t shared_map_count(const struct shared_map *m)

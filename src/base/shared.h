@@ -21,17 +21,20 @@ struct shared_map *shared_map_new(void);
 void shared_map_free(struct shared_map *m);
 
 /*
- * Claims KEY for HOLDER (not 0). Returns 0, also when HOLDER has it already;
- * the other holder's number when it is taken; HOLDER's own number is never
- * returned. UINT64_MAX when there is no memory.
+ * Claims KEY for HOLDER (not 0). Returns 0, also when HOLDER has it already,
+ * which then has to release it as often; the other holder's number when it is
+ * taken. UINT64_MAX when there is no memory.
  */
 uint64_t shared_map_claim(struct shared_map *m, const char *key, size_t len, uint64_t holder);
 
-/* Lets KEY go if HOLDER has it. */
+/* Takes back one claim of HOLDER's, if it has one; the last one lets KEY go. */
 void shared_map_release(struct shared_map *m, const char *key, size_t len, uint64_t holder);
 
 /* Who has KEY; 0: nobody. */
 uint64_t shared_map_holder(struct shared_map *m, const char *key, size_t len);
+
+/* KEY is TO's with all claims, if it is FROM's. Whether it was. */
+bool shared_map_move(struct shared_map *m, const char *key, size_t len, uint64_t from, uint64_t to);
 
 /* How many keys are held, without a lock: good enough to ask "none at all?". */
 size_t shared_map_count(const struct shared_map *m);

@@ -18,14 +18,16 @@ enum dialect { DIALECT_PLAIN = 1, DIALECT_V1 = 2, DIALECT_ALL = 3 };
 struct seat {
 	void *place[2];
 	uint32_t number;
-	bool taken; /* the membership's: whether it was added */
+	bool taken; /* the membership's: whether it was added, */
+	bool muted; /* whether its room's home may refuse what it says, */
+	bool v1;    /* and whether it is a struct place of natter.v1 */
 };
 
 struct audience;
 
 struct audience_ops {
 	/* 0, or -1: no memory. SEAT stays where it is until remove. */
-	int (*add)(struct audience *a, struct seat *seat, struct sink *sink);
+	int (*add)(struct audience *a, struct seat *seat, struct sink *sink, enum dialect dialect);
 	void (*remove)(struct audience *a, struct seat *seat);
 	/* One text message to every member that speaks one of DIALECTS. */
 	void (*publish)(struct audience *a, struct payload *text, unsigned dialects);

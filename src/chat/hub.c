@@ -5,9 +5,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "chat/keeper.h"
 #include "chat/room.h"
 #include "chat/session.h"
+#include "chat/v1.h"
 
+#include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +24,10 @@ struct hub {
 	struct room_opts room_opts;
 	struct strmap *rooms;    /* struct room: those that are at home here */
 	struct strmap *branches; /* struct branch: those with members here */
-	struct strmap *speakers; /* struct session, by serial: those that said something */
+	struct strmap *sessions; /* struct session, by serial: those that may be written to */
+	struct strmap *logins;   /* struct login, by holder: users' sessions */
+	struct keeper *keeper;
+	struct list strangers;   /* struct v1: those that have to log in */
 	uint32_t last_serial;
 	bool hushed, behind;
 	unsigned said;
@@ -35,9 +42,17 @@ struct branch {
 	size_t members;  /* with those whose answer is on its way */
 };
 
+/* A user's sessions here. */
+struct login {
+	struct session **v;
+	size_t n, size;
+};
+
 uint32_t hub_next_serial(struct hub *h) { return ++h->last_serial; }
 uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->opts.self + 1) << 32) | serial; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
+const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
+struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
 const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
 
 /* ---- letters ---- */
@@ -49,6 +64,8 @@ static void post(struct hub *h, unsigned worker, struct letter *letter)
 	else if (letter_batch_add(&h->out[worker], letter))
 		h->opts.send_soon(h->opts.send_arg);
 }
+
+void hub_post(struct hub *h, unsigned worker, struct letter *l) { post(h, worker, l); }
 
 unsigned hub_send(struct hub *h)
 {
@@ -71,22 +88,8 @@ static unsigned home_of(const struct hub *h, const struct payload *room)
 struct home_letter {
 	struct letter letter;
 	struct payload *room;
-	struct payload *text; /* body, line, or NULL */
-	unsigned worker;
+	struct payload *text;
 };
-
-static void post_home(struct hub *h, const struct branch *b, void (*open)(struct letter *, void *),
-		      struct payload *text)
-{
-	struct home_letter *l = malloc(sizeof(*l));
-
-	if (l == NULL) {
-		log_limited(LOG_LEVEL_ERROR, "no memory for a letter", "worker=%u", b->home);
-		return;
-	}
-	*l = (struct home_letter){ { NULL, open }, payload_ref(b->name), payload_ref(text), h->opts.self };
-	post(h, b->home, &l->letter);
-}
 
 static void home_letter_free(struct home_letter *l)
 {
@@ -95,37 +98,68 @@ static void home_letter_free(struct home_letter *l)
 	free(l);
 }
 
-static struct room *room_of(struct hub *h, const struct home_letter *l)
+struct room *hub_home_room(struct hub *h, const struct payload *name)
 {
-	return strmap_get(h->rooms, l->room->data, l->room->len);
+	return strmap_get(h->rooms, name->data, name->len);
 }
 
-static void open_leave(struct letter *letter, void *reader)
+static void part_letter_free(struct part_letter *l)
 {
-	struct home_letter *l = (struct home_letter *)letter;
+	payload_unref(l->room);
+	payload_unref(l->line);
+	person_unref(l->person);
+	person_unref(l->now);
+	free(l);
+}
+
+static void open_part(struct letter *letter, void *reader)
+{
+	struct part_letter *l = (struct part_letter *)letter;
 	struct hub *h = reader;
-	struct room *r = room_of(h, l);
+	struct room *r = hub_home_room(h, l->room);
 
+	l->announced = l->announced && !h->hushed;
 	if (r)
-		room_leave(r, l->worker, h->hushed ? NULL : l->text);
-	home_letter_free(l);
+		room_part(r, l);
+	part_letter_free(l);
 }
 
-static void open_say(struct letter *letter, void *reader)
+/* M's member of PERSON goes. */
+static void post_part(struct hub *h, const struct branch *b, bool v1, struct person *person, bool announced,
+		      struct payload *line)
 {
-	struct say_letter *l = (struct say_letter *)letter;
-	struct room *r = strmap_get(((struct hub *)reader)->rooms, l->room->data, l->room->len);
+	struct part_letter *l = malloc(sizeof(*l));
 
-	if (r)
-		room_say(r, l);
-	else
-		say_letter_free(l);
+	if (l == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory for a letter", "worker=%u", b->home);
+		return;
+	}
+	*l = (struct part_letter){ .letter.open = open_part, .room = payload_ref(b->name), .worker = h->opts.self,
+				   .v1 = v1, .announced = announced, .person = person_ref(person),
+				   .line = payload_ref(line) };
+	post(h, b->home, &l->letter);
+}
+
+void hub_rename(struct hub *h, struct membership *m, struct person *old, struct person *now, bool announced)
+{
+	struct part_letter *l = m->branch ? calloc(1, sizeof(*l)) : NULL;
+
+	if (l == NULL)
+		return;
+	l->letter.open = open_part;
+	l->room = payload_ref(m->branch->name);
+	l->worker = h->opts.self;
+	l->renamed = true;
+	l->announced = announced;
+	l->person = person_ref(old);
+	l->now = person_ref(now);
+	post(h, m->branch->home, &l->letter);
 }
 
 static void open_relay(struct letter *letter, void *reader)
 {
 	struct home_letter *l = (struct home_letter *)letter;
-	struct room *r = room_of(reader, l);
+	struct room *r = hub_home_room(reader, l->room);
 
 	if (r)
 		room_relay(r, l->text);
@@ -189,7 +223,7 @@ static void open_join(struct letter *letter, void *reader)
 {
 	struct join_letter *l = (struct join_letter *)letter;
 	struct hub *h = reader;
-	struct room *r = strmap_get(h->rooms, l->room->data, l->room->len);
+	struct room *r = hub_home_room(h, l->room);
 
 	if (r == NULL) {
 		l->place = l->place || shared_count_take(h->opts.rooms, h->opts.max_rooms) || make_place(h);
@@ -205,8 +239,205 @@ static void open_join(struct letter *letter, void *reader)
 		room_join(r, l);
 		return;
 	}
+	l->why = REPLY_too_many_rooms;
 	l->letter.open = h->room_opts.answer;
 	post(h, l->worker, letter);
+}
+
+/* ---- requests, at the home and on the way ---- */
+
+static void send_back(struct hub *h, struct request *q)
+{
+	q->letter.open = h->room_opts.answered;
+	post(h, q->worker, &q->letter);
+}
+
+/* A room for a request that needs none to have been there. */
+static struct room *room_for(struct hub *h, struct request *q)
+{
+	struct room *r;
+
+	if (!shared_count_take(h->opts.rooms, h->opts.max_rooms) && !make_place(h))
+		return NULL;
+	r = room_new(&h->room_opts, q->room);
+	if (r && strmap_put(h->rooms, q->room->data, q->room->len, r) == 0)
+		return r;
+	room_free(r);
+	shared_count_give(h->opts.rooms);
+	return NULL;
+}
+
+static void open_request(struct letter *letter, void *reader)
+{
+	struct request *q = (struct request *)letter;
+	struct hub *h = reader;
+	struct room *r = hub_home_room(h, q->room);
+
+	if (r == NULL && q->create)
+		r = room_for(h, q);
+	if (r) {
+		room_ask(r, q);
+		return;
+	}
+	q->why = q->create ? REPLY_too_many_rooms : REPLY_not_joined;
+	send_back(h, q);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(room_name(*(struct room *const *)a)->data, room_name(*(struct room *const *)b)->data);
+}
+
+/* Adds this worker's rooms to those of the workers before it. */
+static void collect_rooms(struct hub *h, struct request *q)
+{
+	struct room **all = malloc((strmap_count(h->rooms) + 1) * sizeof(struct room *)), *r;
+	size_t n = 0;
+
+	for (size_t pos = 0; all && (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;)
+		if (room_name(r)->data[0] != '@' && strcmp(room_name(r)->data, q->text->data) > 0)
+			all[n++] = r;
+	if (n)
+		qsort(all, n, sizeof(struct room *), by_name);
+	for (size_t i = 0; i < n && i <= q->limit; i++)
+		json_array_append_new(q->rows, room_row(all[i]));
+	free(all);
+}
+
+static void open_rooms(struct letter *letter, void *reader)
+{
+	struct request *q = (struct request *)letter;
+	struct hub *h = reader;
+
+	collect_rooms(h, q);
+	if (++q->asked < h->opts.n)
+		post(h, (h->opts.self + 1) % h->opts.n, letter);
+	else
+		send_back(h, q);
+}
+
+/* This worker's sessions of a holder: *ONE is used for a single one. */
+static size_t sessions_of(struct hub *h, uint64_t holder, struct session **one, struct session ***all)
+{
+	const struct login *login;
+
+	*all = one;
+	if (person_is_user(holder)) {
+		login = strmap_get(h->logins, (const char *)&holder, sizeof(holder));
+		*all = login ? login->v : one;
+		return login ? login->n : 0;
+	}
+	*one = holder >> 32 == h->opts.self + 1 ? hub_session(h, (uint32_t)holder) : NULL;
+	return *one != NULL;
+}
+
+static size_t deliver(struct hub *h, uint64_t holder, struct payload *text)
+{
+	struct session *one, **all;
+	size_t n = holder ? sessions_of(h, holder, &one, &all) : 0;
+
+	for (size_t i = 0; i < n; i++)
+		session_deliver(all[i], text);
+	return n;
+}
+
+static void open_deliver(struct letter *letter, void *reader)
+{
+	struct direct_letter *l = (struct direct_letter *)letter;
+
+	deliver(reader, l->holders[0], l->text);
+	if (l->holders[1] != l->holders[0])
+		deliver(reader, l->holders[1], l->text);
+	payload_unref(l->text);
+	free(l);
+}
+
+static void open_direct(struct letter *letter, void *reader)
+{
+	struct request *q = (struct request *)letter;
+	struct hub *h = reader;
+
+	q->limit += (uint32_t)deliver(h, q->holder, q->body);
+	if (++q->asked < h->opts.n && person_is_user(q->holder)) {
+		post(h, (h->opts.self + 1) % h->opts.n, letter);
+		return;
+	}
+	if (q->limit == 0)
+		q->why = REPLY_not_there;
+	send_back(h, q);
+}
+
+/* Looks for whose number it is. */
+static void open_conversation(struct letter *letter, void *reader)
+{
+	struct request *q = (struct request *)letter;
+	struct hub *h = reader;
+	struct session *one, **all;
+
+	if (sessions_of(h, q->holder, &one, &all)) {
+		q->target.user = session_user(all[0]);
+		q->room = q->target.user ? hub_conversation(q->by->user, q->target.user->data) : NULL;
+	}
+	if (q->room) {
+		q->letter.open = open_request;
+		post(h, home_of(h, q->room), letter);
+	} else if (++q->asked < h->opts.n) {
+		post(h, (h->opts.self + 1) % h->opts.n, letter);
+	} else {
+		q->why = REPLY_not_there;
+		send_back(h, q);
+	}
+}
+
+/* An address for a ban or a mute, on its way to the home. */
+struct address_letter {
+	struct letter letter;
+	struct payload *room, *address;
+	int what;
+	uint64_t keep;
+};
+
+static void open_address(struct letter *letter, void *reader)
+{
+	struct address_letter *l = (struct address_letter *)letter;
+	struct room *r = hub_home_room(reader, l->room);
+
+	if (r)
+		room_sanction(r, l->what, l->address->data, l->keep);
+	payload_unref(l->room);
+	payload_unref(l->address);
+	free(l);
+}
+
+static void post_address(struct hub *h, const struct discipline_letter *d, const char *address)
+{
+	struct address_letter *l = malloc(sizeof(*l));
+	struct payload *p = payload_new(address, strlen(address));
+
+	if (l == NULL || p == NULL) {
+		free(l);
+		payload_unref(p);
+		return;
+	}
+	*l = (struct address_letter){ { NULL, open_address }, payload_ref(d->room), p, d->guest, d->keep };
+	post(h, home_of(h, d->room), &l->letter);
+}
+
+static void open_discipline(struct letter *letter, void *reader)
+{
+	struct discipline_letter *l = (struct discipline_letter *)letter;
+	struct hub *h = reader;
+	struct session *one, **all;
+	size_t n = sessions_of(h, l->holder, &one, &all);
+
+	for (size_t i = 0; i < n; i++) {
+		session_discipline(all[i], l->room, l->text, l->out, l->muted);
+		if (l->guest >= 0)
+			post_address(h, l, all[i]->sink.ops->address(&all[i]->sink));
+	}
+	payload_unref(l->room);
+	payload_unref(l->text);
+	free(l);
 }
 
 /* ---- letters from a room's home ---- */
@@ -228,16 +459,15 @@ static void open_publish(struct letter *letter, void *reader)
 	free(l);
 }
 
-/* A message came back; who said it may be gone. */
-static void open_refused(struct letter *letter, void *reader)
+/* A request came back; who asked may be gone. */
+static void open_answered(struct letter *letter, void *reader)
 {
-	struct say_letter *l = (struct say_letter *)letter;
-	struct hub *h = reader;
-	struct session *s = strmap_get(h->speakers, (const char *)&l->serial, sizeof(l->serial));
+	struct request *q = (struct request *)letter;
+	struct session *s = hub_session(reader, q->serial);
 
 	if (s)
-		session_refused(s, l->why);
-	say_letter_free(l);
+		q->answered(s, q);
+	request_free(q);
 }
 
 static void branch_release(struct hub *h, struct branch *b)
@@ -260,17 +490,24 @@ static void open_answer(struct letter *letter, void *reader)
 	bool in = l->joined && m;
 
 	if (l->joined && m == NULL) {
-		post_home(h, b, open_leave, l->parting);
-	} else if (in && b->audience->ops->add(b->audience, &m->seat, &session_of(m)->sink) < 0) {
-		post_home(h, b, open_leave, NULL);
-		in = false;
+		post_part(h, b, l->v1, l->person, l->announced, l->parting);
+	} else if (in && b->audience->ops->add(b->audience, &m->seat, &session_of(m)->sink,
+					       l->v1 ? DIALECT_V1 : DIALECT_PLAIN) < 0) {
+		post_part(h, b, l->v1, l->person, l->announced, NULL);
+		l->why = REPLY_too_many_rooms;
+		in = l->joined = false;
+	}
+	if (l->more && m) {
+		session_joined(session_of(m), m, l); /* keeps it */
+		return;
 	}
 	if (!in)
 		branch_release(h, b);
 	if (m) {
 		m->seat.taken = in;
+		m->seat.muted = l->muted;
 		m->branch = in ? b : NULL;
-		session_joined(session_of(m), m, l->past, l->n_past);
+		session_joined(session_of(m), m, l);
 	}
 	join_letter_free(l);
 }
@@ -298,29 +535,47 @@ static struct branch *branch_get(struct hub *h, struct payload *room)
 	return b;
 }
 
-int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t history, struct payload *arrival)
+int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish)
 {
 	struct join_letter *l = calloc(1, sizeof(*l));
-	struct branch *b = l ? branch_get(h, room) : NULL;
+	struct branch *b = l ? branch_get(h, wish->room) : NULL;
 
 	if (b == NULL) {
 		free(l);
 		return -1;
 	}
 	b->members++;
-	*m = (struct membership){ .seat.place = { l }, .branch = b };
+	m->seat.place[0] = l;
+	m->seat.taken = false;
+	m->branch = b;
 	l->letter.open = open_join;
 	l->worker = h->opts.self;
-	l->room = payload_ref(room);
+	l->v1 = wish->v1;
+	l->room = payload_ref(wish->room);
 	l->branch = b;
 	l->member = m;
-	l->arrival = h->hushed ? NULL : payload_ref(arrival);
-	l->history = history;
+	l->person = person_ref(wish->person);
+	l->address = wish->address ? payload_new(wish->address, strlen(wish->address)) : NULL;
+	l->announced = wish->announced && !h->hushed;
+	l->arrival = l->announced ? payload_ref(wish->arrival) : NULL;
+	l->history = wish->history;
+	l->since = l->asked_since = wish->since;
+	if (wish->since)
+		snprintf(l->from_epoch, sizeof(l->from_epoch), "%s", wish->epoch);
+	l->from = wish->seq;
+	l->recover_max = wish->recover_max;
 	post(h, b->home, &l->letter);
 	return 0;
 }
 
-void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
+void hub_join_more(struct hub *h, struct join_letter *l)
+{
+	l->parked = false;
+	l->letter.open = open_join;
+	post(h, l->branch->home, &l->letter);
+}
+
+void hub_leave(struct hub *h, struct membership *m, struct person *p, bool announced, struct payload *parting)
 {
 	struct join_letter *asked = m->seat.taken ? NULL : m->seat.place[0];
 	struct branch *b = m->branch;
@@ -328,47 +583,145 @@ void hub_leave(struct hub *h, struct membership *m, struct payload *parting)
 	if (b == NULL)
 		return;
 	if (h->hushed)
-		parting = NULL; /* the home may not know yet */
+		announced = false; /* the home may not know yet */
 	m->branch = NULL;
+	if (asked && asked->parked) {
+		branch_release(h, b);
+		join_letter_free(asked);
+		return;
+	}
 	if (asked) {
 		/* The answer will find nobody, and leave for us. */
 		asked->member = NULL;
-		asked->parting = payload_ref(parting);
+		asked->parting = announced ? payload_ref(parting) : NULL;
 		return;
 	}
 	b->audience->ops->remove(b->audience, &m->seat);
-	post_home(h, b, open_leave, parting);
+	m->seat.taken = false;
+	post_part(h, b, m->seat.v1, p, announced, parting);
 	branch_release(h, b);
 }
 
-void hub_say(struct hub *h, const struct membership *m, struct payload *body, struct payload *sender, uint32_t serial)
+/* Q sets out for WORKER. */
+static void set_out(struct hub *h, struct request *q, uint32_t serial, unsigned worker,
+		    void (*open)(struct letter *, void *))
 {
-	struct say_letter *l = malloc(sizeof(*l));
+	q->worker = h->opts.self;
+	q->serial = serial;
+	q->letter.open = open;
+	post(h, worker, &q->letter);
+}
+
+void hub_ask(struct hub *h, struct request *q, uint32_t serial)
+{
+	set_out(h, q, serial, home_of(h, q->room), open_request);
+}
+
+void hub_ask_rooms(struct hub *h, struct request *q, uint32_t serial)
+{
+	q->rows = json_array();
+	set_out(h, q, serial, h->opts.self, open_rooms);
+}
+
+void hub_ask_direct(struct hub *h, struct request *q, uint32_t serial)
+{
+	bool user = person_is_user(q->holder);
+
+	set_out(h, q, serial, user ? h->opts.self : (unsigned)(q->holder >> 32) - 1, open_direct);
+}
+
+void hub_ask_conversation(struct hub *h, struct request *q, uint32_t serial)
+{
+	set_out(h, q, serial, h->opts.self, open_conversation);
+}
+
+struct payload *hub_conversation(const char *one, const char *other)
+{
+	const char *a = strcmp(one, other) <= 0 ? one : other, *b = a == one ? other : one;
+	size_t n = strlen(a), m = strlen(b);
+	struct payload *p = payload_new(NULL, n + m + 2);
+
+	if (p == NULL)
+		return NULL;
+	p->data[0] = '@';
+	memcpy(p->data + 1, a, n);
+	p->data[n + 1] = ROOM_USERS_APART;
+	memcpy(p->data + n + 2, b, m);
+	return p;
+}
+
+void hub_ask_state(struct hub *h, struct journal_state *s)
+{
+	s->to = h->opts.mailboxes[h->opts.self];
+	h->opts.journal->ops->state(h->opts.journal, s);
+}
+
+int hub_register(struct hub *h, uint32_t serial, struct session *s)
+{
+	return strmap_put(h->sessions, (const char *)&serial, sizeof(serial), s);
+}
+
+void hub_unregister(struct hub *h, uint32_t serial)
+{
+	strmap_del(h->sessions, (const char *)&serial, sizeof(serial));
+}
+
+struct session *hub_session(struct hub *h, uint32_t serial)
+{
+	return strmap_get(h->sessions, (const char *)&serial, sizeof(serial));
+}
+
+int hub_login(struct hub *h, uint64_t holder, struct session *s)
+{
+	struct login *l = strmap_get(h->logins, (const char *)&holder, sizeof(holder));
+
+	if (l == NULL) {
+		l = calloc(1, sizeof(*l));
+		if (l == NULL || strmap_put(h->logins, (const char *)&holder, sizeof(holder), l) < 0) {
+			free(l);
+			return -1;
+		}
+	}
+	if (l->n == l->size) {
+		size_t size = l->size ? l->size * 2 : 1;
+		struct session **v = realloc(l->v, size * sizeof(struct session *));
+
+		if (v == NULL)
+			return -1;
+		l->v = v;
+		l->size = size;
+	}
+	l->v[l->n++] = s;
+	return 0;
+}
+
+void hub_logout(struct hub *h, uint64_t holder, struct session *s)
+{
+	struct login *l = strmap_get(h->logins, (const char *)&holder, sizeof(holder));
+	size_t i = 0;
+
+	while (l && i < l->n && l->v[i] != s)
+		i++;
+	if (l == NULL || i == l->n)
+		return;
+	l->v[i] = l->v[--l->n];
+	if (l->n)
+		return;
+	strmap_del(h->logins, (const char *)&holder, sizeof(holder));
+	free(l->v);
+	free(l);
+}
+
+void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
+{
+	struct home_letter *l = malloc(sizeof(*l));
 
 	if (l == NULL) {
 		log_limited(LOG_LEVEL_ERROR, "no memory for a letter", "worker=%u", m->branch->home);
 		return;
 	}
-	*l = (struct say_letter){ .letter.open = open_say, .worker = h->opts.self, .serial = serial };
-	l->room = payload_ref(m->branch->name);
-	l->body = payload_ref(body);
-	l->sender = payload_ref(sender);
+	*l = (struct home_letter){ { NULL, open_relay }, payload_ref(m->branch->name), payload_ref(text) };
 	post(h, m->branch->home, &l->letter);
-}
-
-int hub_add_speaker(struct hub *h, uint32_t serial, struct session *s)
-{
-	return strmap_put(h->speakers, (const char *)&serial, sizeof(serial), s);
-}
-
-void hub_remove_speaker(struct hub *h, uint32_t serial)
-{
-	strmap_del(h->speakers, (const char *)&serial, sizeof(serial));
-}
-
-void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
-{
-	post_home(h, m->branch, open_relay, text);
 }
 
 bool hub_is_behind(struct hub *h)
@@ -390,11 +743,15 @@ struct hub *hub_new(const struct hub_opts *opts)
 	if (h == NULL)
 		return NULL;
 	h->opts = *opts;
-	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_refused, open_publish };
+	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_answered, open_publish, open_deliver,
+					   open_discipline };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
-	h->speakers = strmap_new();
-	if (h->rooms && h->branches && h->speakers)
+	h->sessions = strmap_new();
+	h->logins = strmap_new();
+	h->keeper = keeper_new(h);
+	list_init(&h->strangers);
+	if (h->rooms && h->branches && h->sessions && h->logins && h->keeper)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -412,8 +769,25 @@ void hub_free(struct hub *h)
 	}
 	strmap_free(h->rooms);
 	strmap_free(h->branches);
-	strmap_free(h->speakers);
+	strmap_free(h->sessions);
+	strmap_free(h->logins);
+	keeper_free(h->keeper);
 	free(h);
+}
+
+void hub_await_login(struct hub *h, struct v1 *v) { list_append(&h->strangers, &v->node); }
+void hub_awaited_login(struct hub *h, struct v1 *v) { list_remove(&h->strangers, &v->node); }
+
+/* Who did not log in in time has to go. */
+static void close_strangers(struct hub *h, uint64_t now)
+{
+	list_each(n, &h->strangers) {
+		struct v1 *v = list_entry(n, struct v1, node);
+		struct sink *sink = &v->session->sink;
+
+		if ((int32_t)((uint32_t)now - v->login_by) >= 0)
+			sink->ops->close(sink, CLOSE_auth_timeout);
+	}
 }
 
 void hub_hush(struct hub *h) { h->hushed = true; }
@@ -422,6 +796,9 @@ void hub_tick(struct hub *h)
 {
 	uint64_t now = clock_ms();
 	struct room *r, *over = NULL;
+
+	keeper_tick(h->keeper);
+	close_strangers(h, now);
 
 	for (size_t pos = 0; (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;) {
 		room_tick(r);

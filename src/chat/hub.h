@@ -7,7 +7,7 @@
  * workers' mailboxes, also when they are the same worker, so there is one way
  * for everything and one order:
  *
- *     branch --join, leave, say--> room --joined, publish--> every branch
+ *     branch --join, part, ask--> room --joined, answer, publish--> every branch
  *
  * A letter names the room; who has no such room lets it fall. Letters to other
  * workers are collected until the turn's end, so that what one turn reads
@@ -24,6 +24,8 @@
 #include "base/strmap.h"
 #include "chat/audience.h"
 #include "chat/journal.h"
+#include "chat/person.h"
+#include "chat/secret.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,10 +35,15 @@ struct hub_opts {
 	struct mailbox *const *mailboxes; /* one a worker; their reader is the worker's hub */
 	struct journal *journal;
 	struct shared_map *names;         /* who has which name, in the whole server */
+	struct shared_map *sessions;      /* and who has which session */
 	struct shared_count *rooms;       /* how many rooms have a home */
 	size_t max_rooms;
 	uint32_t room_keep;               /* ms that an empty room keeps its past */
 	uint32_t announce_max;            /* members above which joins and partings are summed up */
+	uint32_t who_max;                 /* members above which they are only counted */
+	uint32_t session_keep;            /* ms that a session outlives its connection */
+	struct secret_key key;            /* that signs sessions */
+	bool key_kept;                    /* it is older than this process: so may sessions be */
 	struct audience *(*audience_new)(void *arg); /* NULL: no memory */
 	void *audience_arg;
 	void (*send_soon)(void *arg);     /* hub_send() is due at the end of this turn; NULL: letters go at once */
@@ -75,27 +82,79 @@ uint32_t hub_next_serial(struct hub *h);
 uint64_t hub_id(const struct hub *h, uint32_t serial);
 struct shared_map *hub_names(struct hub *h);
 
+/* How somebody enters a room. All is ref'd; see struct join_letter. */
+struct hub_wish {
+	struct payload *room;
+	struct person *person;
+	const char *address;     /* or NULL */
+	bool v1, announced;
+	struct payload *arrival; /* the line for all when it is there; or NULL */
+	uint32_t history;
+	bool since;
+	const char *epoch;
+	uint64_t seq;
+	uint32_t recover_max;
+};
+
 /*
- * Asks for a place in ROOM (ref'd) for M, with the last HISTORY messages.
- * ARRIVAL: the line for all when it is there (ref'd; NULL: none). Answered, on
- * this thread and later, by session_joined(); until then hub_leave() may be
- * called as well. -1: no memory.
+ * Asks for a place for M. Answered, on this thread and later, by
+ * session_joined(); until then hub_leave() may be called as well. -1: no memory.
  */
-int hub_join(struct hub *h, struct membership *m, struct payload *room, uint32_t history, struct payload *arrival);
+int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish);
 
-/* Ends M, whether its answer has come or not. PARTING (ref'd) is told to all others; NULL: nothing. */
-void hub_leave(struct hub *h, struct membership *m, struct payload *parting);
+struct join_letter;
 
-/*
- * A chat message, to be stored and given its place. BODY and SENDER (see
- * journal.h; NULL: nobody who outlives the session) are ref'd. When it is
- * refused, session_refused() is called for the speaker of that SERIAL.
- */
-void hub_say(struct hub *h, const struct membership *m, struct payload *body, struct payload *sender, uint32_t serial);
+/* Takes L, which session_joined() kept because there was more: asks for it. */
+void hub_join_more(struct hub *h, struct join_letter *l);
 
-/* Sessions that have something being stored are known by serial. -1: no memory. */
-int hub_add_speaker(struct hub *h, uint32_t serial, struct session *s);
-void hub_remove_speaker(struct hub *h, uint32_t serial);
+/* Ends M, whether its answer has come or not. P is who it is, PARTING (ref'd) is told to others, if ANNOUNCED. */
+void hub_leave(struct hub *h, struct membership *m, struct person *p, bool announced, struct payload *parting);
+
+/* M, which has its place, was OLD and is NOW; each may be NULL: a guest. */
+void hub_rename(struct hub *h, struct membership *m, struct person *old, struct person *now, bool announced);
+
+/* Takes Q, whose room, op and answered are set, and asks the room's home on behalf of the session SERIAL. */
+struct request;
+void hub_ask(struct hub *h, struct request *q, uint32_t serial);
+
+/* Takes Q: collects up to its limit of rooms behind its text; their rows come back in order. */
+void hub_ask_rooms(struct hub *h, struct request *q, uint32_t serial);
+
+/* Takes Q: its body goes to all connections of its holder; without any: not_there. */
+void hub_ask_direct(struct hub *h, struct request *q, uint32_t serial);
+
+/* Takes Q, a direct message of a user, as hub_ask() does; whose conversation it is for only the holder's worker knows. */
+void hub_ask_conversation(struct hub *h, struct request *q, uint32_t serial);
+
+/* The name of the conversation of two users. The caller owns it. NULL: no memory. */
+struct payload *hub_conversation(const char *one, const char *other);
+
+/* Takes S: a request about state whose answer comes to this hub's mailbox. */
+void hub_ask_state(struct hub *h, struct journal_state *s);
+
+/* Sessions that may be written to are known by serial. -1: no memory. */
+int hub_register(struct hub *h, uint32_t serial, struct session *s);
+void hub_unregister(struct hub *h, uint32_t serial);
+struct session *hub_session(struct hub *h, uint32_t serial);
+
+/* Users' sessions are known by their number as well, see person_holder(). -1: no memory. */
+int hub_login(struct hub *h, uint64_t holder, struct session *s);
+void hub_logout(struct hub *h, uint64_t holder, struct session *s);
+
+/* V has to log in by its login_by, or is closed; it did, or is gone. */
+struct v1;
+void hub_await_login(struct hub *h, struct v1 *v);
+void hub_awaited_login(struct hub *h, struct v1 *v);
+
+/* A letter to the worker of HOLDER's session; or to another worker. */
+void hub_post(struct hub *h, unsigned worker, struct letter *l);
+
+const struct hub_opts *hub_options(const struct hub *h);
+struct keeper *hub_keeper(struct hub *h);
+
+struct room;
+/* The room of that name, if this is its home; or NULL. */
+struct room *hub_home_room(struct hub *h, const struct payload *name);
 
 /* TEXT (ref'd) for all in the room, as it is, not stored. */
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text);

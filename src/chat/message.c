@@ -119,13 +119,7 @@ bool message_is_chat(const struct message *m) { return json_object_get(m->object
 const char *message_type(const struct message *m) { return json_string_value(json_object_get(m->object, "type")); }
 const char *message_name(const struct message *m) { return json_string_value(json_object_get(m->object, "name")); }
 
-int message_set_name(struct message *m, const char *name)
-{
-	m->text = NULL;
-	return json_object_set_new(m->object, "name", json_string(name));
-}
-
-static void take_out(struct message *m, const char *member)
+void message_take_out(struct message *m, const char *member)
 {
 	if (json_object_del(m->object, member) == 0)
 		m->text = NULL;
@@ -161,7 +155,7 @@ struct payload *message_encode(struct message *m, const char *default_type)
 	bool typed = json_object_get(m->object, "type") != NULL;
 
 	for (size_t i = 0; i < sizeof(owned) / sizeof(owned[0]); i++)
-		take_out(m, owned[i]);
+		message_take_out(m, owned[i]);
 	if (m->text && (typed || is_plain(default_type)))
 		return open_as_sent(m, typed ? NULL : default_type);
 	if (!typed && json_object_set_new(m->object, "type", json_string(default_type)) < 0)
@@ -169,22 +163,72 @@ struct payload *message_encode(struct message *m, const char *default_type)
 	return json_text_open(m->object);
 }
 
-struct payload *message_stamp(const struct payload *body, const struct payload *room_json, uint64_t seq, int64_t time)
+struct payload *message_sign(const struct payload *body, const char *suffix)
+{
+	size_t n = strlen(suffix);
+	struct payload *p = payload_new(NULL, body->len + n);
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p->data, body->data, body->len);
+	memcpy(p->data + body->len, suffix, n);
+	return p;
+}
+
+/* An open object, decoded; NULL: no memory. */
+static json_t *decode_open(const struct payload *body)
+{
+	struct payload *whole = message_sign(body, "}");
+	json_t *o = whole ? json_loadb(whole->data, whole->len, JSON_ALLOW_NUL, NULL) : NULL;
+
+	payload_unref(whole);
+	return o;
+}
+
+static struct payload *encode_open(json_t *o)
+{
+	struct payload *p = o ? json_text_open(o) : NULL;
+
+	json_decref(o);
+	return p;
+}
+
+struct payload *message_retype(const struct payload *body, const char *type)
+{
+	json_t *o = decode_open(body);
+
+	if (o)
+		json_object_set_new(o, "type", json_string(type));
+	return encode_open(o);
+}
+
+struct payload *message_amend(const struct payload *body, const struct payload *changes)
+{
+	json_t *o = decode_open(body), *c = decode_open(changes);
+
+	if (o && c)
+		json_object_update(o, c);
+	json_decref(c);
+	return encode_open(o);
+}
+
+struct payload *message_stamp(const struct payload *body, const struct payload *where, uint64_t seq, int64_t time,
+			      const char *more)
 {
 	char numbers[64];
-	size_t n = (size_t)snprintf(numbers, sizeof(numbers), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "}", seq, time);
-	static const char room[] = ",\"room\":";
-	size_t fixed = sizeof(room) - 1;
-	struct payload *p = payload_new(NULL, body->len + fixed + room_json->len + n);
+	size_t n = (size_t)snprintf(numbers, sizeof(numbers), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64, seq, time);
+	size_t m = strlen(more);
+	struct payload *p = payload_new(NULL, body->len + where->len + n + m + 1);
 	char *to;
 
 	if (p == NULL)
 		return NULL;
 	to = p->data;
 	memcpy(to, body->data, body->len);
-	memcpy(to += body->len, room, fixed);
-	memcpy(to += fixed, room_json->data, room_json->len);
-	memcpy(to + room_json->len, numbers, n);
+	memcpy(to += body->len, where->data, where->len);
+	memcpy(to += where->len, numbers, n);
+	memcpy(to += n, more, m);
+	to[m] = '}';
 	return p;
 }
 
@@ -199,11 +243,36 @@ static int correct(struct message *m, const char *member, json_t *value)
 	return 0;
 }
 
-struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time)
+/* The text OPEN, closed. */
+static struct payload *close_text(const char *open, size_t len, const char *suffix)
 {
-	take_out(m, "seq");
-	take_out(m, "user");
+	size_t n = strlen(suffix);
+	struct payload *p = payload_new(NULL, len + n + 1);
+
+	if (p == NULL)
+		return NULL;
+	memcpy(p->data, open, len);
+	memcpy(p->data + len, suffix, n);
+	p->data[len + n] = '}';
+	return p;
+}
+
+struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time, const char *who)
+{
+	struct payload *body, *p;
+
+	message_take_out(m, "seq");
+	message_take_out(m, "user");
+	if (who[0])
+		message_take_out(m, "name");
 	if (correct(m, "room", json_string(room)) < 0 || correct(m, "time", json_integer(time)) < 0)
 		return NULL;
-	return m->text ? payload_new(m->text, m->len) : json_text(m->object);
+	if (json_object_size(m->object) == 0) /* nothing but what is the server's */
+		return who[0] ? close_text("{", 1, who + 1) : payload_new("{}", 2);
+	if (m->text)
+		return close_text(m->text, m->len - 1, who);
+	body = json_text_open(m->object);
+	p = body ? close_text(body->data, body->len, who) : NULL;
+	payload_unref(body);
+	return p;
 }

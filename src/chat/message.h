@@ -48,22 +48,36 @@ bool message_is_chat(const struct message *m);
 const char *message_type(const struct message *m);
 const char *message_name(const struct message *m);
 
-/* Sets the name, which is UTF-8. 0, or -1: no memory. */
-int message_set_name(struct message *m, const char *name);
+/* Takes a member out, where it is there. */
+void message_take_out(struct message *m, const char *member);
 
 /*
  * A chat message as an open object: `type` is set to DEFAULT_TYPE where there
- * is none, and what message_stamp() will add is taken out. NULL: no memory.
+ * is none, and what the server owns is taken out: what message_stamp() will
+ * add, and the user. NULL: no memory.
  */
 struct payload *message_encode(struct message *m, const char *default_type);
 
-/* The whole text of a chat message in its place. ROOM_JSON is the room's name as JSON, with quotes. */
-struct payload *message_stamp(const struct payload *body, const struct payload *room_json, uint64_t seq, int64_t time);
+/* An open object with SUFFIX behind it, which begins with a comma. NULL: no memory. */
+struct payload *message_sign(const struct payload *body, const char *suffix);
+
+/* An open object with another type; and with other members. NULL: no memory. */
+struct payload *message_retype(const struct payload *body, const char *type);
+struct payload *message_amend(const struct payload *body, const struct payload *changes);
+
+/*
+ * The whole text of what has its place: BODY is an open object, WHERE says
+ * where it is (,"room":"lobby"), MORE are further members (,"edited":9) or "".
+ * NULL: no memory.
+ */
+struct payload *message_stamp(const struct payload *body, const struct payload *where, uint64_t seq, int64_t time,
+			      const char *more);
 
 /*
  * Any other object as it is, except that members that the server owns do not
- * lie: `room` and `time`, where they are there, are set, `seq` and `user` taken out.
+ * lie: `room` and `time`, where they are there, are set, `seq` taken out, and
+ * `name` and `user` are those of WHO, another open object's text, or "".
  */
-struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time);
+struct payload *message_encode_relayed(struct message *m, const char *room, int64_t time, const char *who);
 
 #endif

@@ -148,6 +148,20 @@ struct payload *name_person(const char *in, size_t len, const char **why)
 	return bad ? reject(p, why, bad) : p;
 }
 
+struct payload *name_user(const char *in, size_t len, const char **why)
+{
+	struct payload *p;
+
+	if (len == 0)
+		return reject(NULL, why, "the user's id is empty");
+	if (len > USER_MAX_BYTES)
+		return reject(NULL, why, "the user's id is longer than 64 bytes");
+	if (refused(BYTES(in), len, false))
+		return reject(NULL, why, "the user's id is not UTF-8, or has a control character in it");
+	p = payload_new(in, len);
+	return p ? p : reject(NULL, why, "there is no memory");
+}
+
 struct payload *name_key(const char *name, size_t len)
 {
 	const char *why;

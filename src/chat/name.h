@@ -14,6 +14,7 @@
 
 #define ROOM_NAME_MAX 128 /* bytes */
 #define NAME_MAX_BYTES 64
+#define USER_MAX_BYTES 64
 
 /*
  * A room's name from IN (any bytes). NULL: *why says what is wrong with it
@@ -25,6 +26,13 @@ struct payload *name_room(const char *in, size_t len, const char **why);
  * A person's name from IN. The caller owns it. NULL as above.
  */
 struct payload *name_person(const char *in, size_t len, const char **why);
+
+/*
+ * A user's id from IN: it is checked only, for it is the site's and not for
+ * people to read: 1 to USER_MAX_BYTES bytes of UTF-8 without control
+ * characters. The caller owns it. NULL as above.
+ */
+struct payload *name_user(const char *in, size_t len, const char **why);
 
 /* What two names have in common that count as the same. NULL: no memory, or no name. */
 struct payload *name_key(const char *name, size_t len);

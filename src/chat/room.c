@@ -1,56 +1,55 @@
 #include <config.h>
 
 #include "chat/room.h"
+#include "chat/room_inner.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "base/strmap.h"
 #include "chat/json_text.h"
 #include "chat/message.h"
-#include "chat/reply.h"
 
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What is not stored, behind messages that are still being stored. */
-struct relay {
-	struct relay *next;
-	struct payload *text;
-	uint64_t after; /* so many appends have to be settled first */
-};
-
-/* What was delivered while somebody's page was being read. */
-struct recent {
-	struct recent *next;
-	uint64_t seq;
-	struct payload *text;
-};
-
-struct room {
-	const struct room_opts *opts;
-	struct payload *name, *name_json;
-	struct journal_room *journal;
-	bool ready;                       /* the journal has said where the room stands, or that it cannot */
-	char epoch[JOURNAL_EPOCH_MAX];
-	uint64_t seq;                     /* last one delivered */
-	struct join_letter *waiting, **waiting_tail; /* for `ready` */
-	struct list saying;               /* what is being stored */
-	struct list reading;              /* joins whose history is being read */
-	struct recent *recents, **recents_tail; /* as long as there are any */
-	uint64_t appended, settled;       /* our appends, and how many of them the journal has answered */
-	struct relay *relays, **relays_tail;
-	uint32_t came, went;              /* not told yet */
-	uint32_t members;
-	uint64_t empty_since;
-	uint32_t by_worker[];
-};
+#define CATCH_UP_PAGE 200  /* messages that are read at a time for who missed many */
+#define NOT_RECOVERED 50   /* messages instead, where it did not say how many */
 
 const struct payload *room_name(const struct room *r) { return r->name; }
-bool room_is_empty(const struct room *r) { return r->members == 0 && r->waiting == NULL && list_empty(&r->reading); }
 uint64_t room_empty_since(const struct room *r) { return r->empty_since; }
 
-static const struct journal_ops *journal_of(const struct room *r) { return r->opts->hub->journal->ops; }
+bool room_is_empty(const struct room *r)
+{
+	return r->seats == 0 && r->pending == 0 && list_empty(&r->waiting) && list_empty(&r->reading) &&
+	       list_empty(&r->storing);
+}
+
+struct payload *room_text(const char *first, ...)
+{
+	struct payload *p;
+	size_t len = 0;
+	va_list parts;
+
+	va_start(parts, first);
+	for (const char *s = first; s; s = va_arg(parts, const char *))
+		len += strlen(s);
+	va_end(parts);
+	p = payload_new(NULL, len);
+	if (p == NULL)
+		return NULL;
+	len = 0;
+	va_start(parts, first);
+	for (const char *s = first; s; s = va_arg(parts, const char *)) {
+		memcpy(p->data + len, s, strlen(s));
+		len += strlen(s);
+	}
+	va_end(parts);
+	return p;
+}
 
 void join_letter_free(struct join_letter *l)
 {
@@ -60,18 +59,35 @@ void join_letter_free(struct join_letter *l)
 	payload_unref(l->room);
 	payload_unref(l->arrival);
 	payload_unref(l->parting);
+	payload_unref(l->address);
+	payload_unref(l->topic);
+	person_unref(l->person);
 	free(l);
 }
 
-void say_letter_free(struct say_letter *l)
-{
-	payload_unref(l->room);
-	payload_unref(l->body);
-	payload_unref(l->sender);
-	free(l);
-}
+static struct join_letter *join_of(struct errand *e) { return list_entry(e, struct join_letter, errand); }
+
+static void drop_join(struct errand *e) { join_letter_free(join_of(e)); }
 
 /* ---- to the branches ---- */
+
+static void publish_to_users(struct room *r, struct payload *text)
+{
+	const struct hub_opts *hub = r->opts->hub;
+
+	for (unsigned w = 0; w < hub->n; w++) {
+		struct direct_letter *l = malloc(sizeof(*l));
+
+		if (l == NULL) {
+			log_limited(LOG_LEVEL_ERROR, "no memory to publish", "worker=%u", w);
+			return;
+		}
+		*l = (struct direct_letter){ { NULL, r->opts->deliver },
+					     { person_holder(r->users[0]->data), person_holder(r->users[1]->data) },
+					     payload_ref(text) };
+		r->opts->post(r->opts->owner, w, &l->letter);
+	}
+}
 
 static void publish(struct room *r, struct payload *text, unsigned dialects)
 {
@@ -91,16 +107,18 @@ static void publish(struct room *r, struct payload *text, unsigned dialects)
 					      dialects };
 		r->opts->post(r->opts->owner, w, &l->letter);
 	}
+	if (r->users[0])
+		publish_to_users(r, text);
 	stats_add(STAT_published, 1);
 }
 
 /* What is said later is heard later: nothing unstored overtakes a message that is being stored. */
-static void relay(struct room *r, struct payload *text)
+void room_tell(struct room *r, struct payload *text, unsigned dialects)
 {
 	struct relay *l;
 
 	if (r->settled == r->appended) {
-		publish(r, text, DIALECT_ALL);
+		publish(r, text, dialects);
 		return;
 	}
 	l = malloc(sizeof(*l));
@@ -108,10 +126,12 @@ static void relay(struct room *r, struct payload *text)
 		log_limited(LOG_LEVEL_ERROR, "no memory to relay", "bytes=%u", text->len);
 		return;
 	}
-	*l = (struct relay){ NULL, payload_ref(text), r->appended };
+	*l = (struct relay){ NULL, payload_ref(text), dialects, r->appended };
 	*r->relays_tail = l;
 	r->relays_tail = &l->next;
 }
+
+void room_relay(struct room *r, struct payload *text) { room_tell(r, text, DIALECT_ALL); }
 
 static void drop_first_relay(struct room *r)
 {
@@ -129,20 +149,45 @@ static void settle(struct room *r)
 {
 	r->settled++;
 	while (r->relays && r->relays->after <= r->settled) {
-		publish(r, r->relays->text, DIALECT_ALL);
+		publish(r, r->relays->text, r->relays->dialects);
 		drop_first_relay(r);
 	}
 }
 
-/* In a large room one line for each that comes would be members² lines: they are summed up. */
-static void announce(struct room *r, struct payload *line, uint32_t *sum)
+/* ---- who comes and goes ---- */
+
+/* EVENT, with the room and how many are in it, for natter.v1. MORE: further members. */
+static void tell_presence(struct room *r, const char *event, const struct person *p, const char *more)
 {
-	if (line == NULL || r->members == 0)
+	char counts[80];
+	struct payload *text;
+
+	if (r->v1_seats == 0)
 		return;
-	if (r->members > r->opts->hub->announce_max)
+	snprintf(counts, sizeof(counts), ",\"members\":%zu,\"guests\":%" PRIu32 "}", members_count(&r->members),
+		 r->members.guests);
+	text = room_text("{\"type\":\"presence\",\"event\":\"", event, "\"", p ? p->suffix : "", more, r->where->data,
+			 counts, (char *)NULL);
+	if (text)
+		room_tell(r, text, DIALECT_V1);
+	payload_unref(text);
+}
+
+static bool is_crowded(const struct room *r) { return r->seats > r->opts->hub->announce_max; }
+
+/* In a large room one line for each that comes would be members² lines: they are summed up. */
+static void announce(struct room *r, struct payload *line, uint32_t *sum, const char *event, const struct person *p)
+{
+	if (r->seats == 0)
+		return;
+	if (line && is_crowded(r))
 		++*sum;
+	else if (line && r->seats > r->v1_seats)
+		room_tell(r, line, DIALECT_PLAIN);
+	if (p && !is_crowded(r))
+		tell_presence(r, event, p, "");
 	else
-		relay(r, line);
+		r->count_changed = true;
 }
 
 void room_tick(struct room *r)
@@ -150,6 +195,9 @@ void room_tick(struct room *r)
 	char line[96];
 	struct payload *p;
 
+	if (r->count_changed)
+		tell_presence(r, "count", NULL, "");
+	r->count_changed = false;
 	if (r->came && r->went)
 		snprintf(line, sizeof(line), "%u connected, %u disconnected", r->came, r->went);
 	else if (r->came || r->went)
@@ -157,145 +205,231 @@ void room_tick(struct room *r)
 	else
 		return;
 	r->came = r->went = 0;
-	p = r->members ? reply_system(line) : NULL;
+	p = r->seats > r->v1_seats ? reply_system(line) : NULL;
 	if (p)
-		relay(r, p);
+		room_tell(r, p, DIALECT_PLAIN);
 	payload_unref(p);
 }
 
-/* ---- joining and leaving ---- */
-
-static void answer(struct room *r, struct join_letter *l)
+void room_part(struct room *r, const struct part_letter *l)
 {
-	uint32_t *members = &r->by_worker[l->worker];
-	struct payload *arrival = l->arrival;
-	unsigned worker = l->worker;
+	bool other = members_remove(&r->members, l->person);
 
-	l->arrival = NULL;
-	l->joined = true;
-	l->seq = r->seq;
-	memcpy(l->epoch, r->epoch, sizeof(l->epoch));
-	++*members;
-	r->members++;
+	if (l->renamed) {
+		bool came = members_add(&r->members, l->now, clock_wall_ms());
+		struct payload *old = NULL;
+
+		if (l->person && l->person->name && other && came) {
+			json_t *name = json_string(l->person->name);
+			struct payload *text = name ? json_text(name) : NULL;
+
+			old = text ? room_text(",\"old\":", text->data, (char *)NULL) : NULL;
+			payload_unref(text);
+			json_decref(name);
+		}
+		if (l->announced && other && came && !is_crowded(r))
+			tell_presence(r, "rename", l->now, old ? old->data : ",\"old\":null");
+		else if (l->announced && (other || came))
+			r->count_changed = true;
+		payload_unref(old);
+		return;
+	}
+	r->by_worker[l->worker]--;
+	r->v1_seats -= l->v1;
+	stats_add(STAT_members, -1);
+	if (--r->seats == 0)
+		r->empty_since = clock_ms();
+	if (l->announced && other)
+		announce(r, l->line, &r->went, "leave", l->person);
+}
+
+/* ---- joining ---- */
+
+static void send_back(struct room *r, struct join_letter *l)
+{
 	l->letter.open = r->opts->answer;
-	r->opts->post(r->opts->owner, worker, &l->letter);
-	announce(r, arrival, &r->came);
+	r->opts->post(r->opts->owner, l->worker, &l->letter);
+}
+
+static void refuse_join(struct room *r, struct join_letter *l, enum reply why, uint64_t last)
+{
+	l->why = why;
+	l->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
+	send_back(r, l);
+}
+
+/* It is in, with all that it missed; or its first page goes ahead. */
+static void let_in(struct room *r, struct join_letter *l)
+{
+	struct payload *arrival = l->arrival;
+	struct person *p = person_ref(l->person);
+	bool announced = l->announced, other = false;
+
+	if (!l->told) {
+		l->members = (uint32_t)members_count(&r->members);
+		l->guests = r->members.guests;
+		l->topic = payload_ref(r->topic);
+		l->muted = room_sanctioned(r, SANCTION_MUTE, l->person, l->address) > 0;
+		memcpy(l->epoch, r->epoch, sizeof(l->epoch));
+	}
+	l->joined = !l->more;
+	l->arrival = NULL;
+	if (l->joined) {
+		r->by_worker[l->worker]++;
+		r->seats++;
+		r->v1_seats += l->v1;
+		other = members_add(&r->members, p, clock_wall_ms());
+		if (!l->told) {
+			l->members = (uint32_t)members_count(&r->members);
+			l->guests = r->members.guests;
+		}
+		stats_add(STAT_members, 1);
+	} else {
+		l->arrival = payload_ref(arrival);
+	}
+	send_back(r, l);
+	if (announced && other)
+		announce(r, arrival, &r->came, "join", p);
+	person_unref(p);
 	payload_unref(arrival);
+}
+
+static void read_past(struct room *r, struct join_letter *l)
+{
+	list_append(&r->reading, &l->errand.node);
+	l->seq = r->seq; /* the page has all up to here; what comes later is in `recents` */
+	if (l->since)
+		room_journal(r)->read_after(r->journal, l->from, CATCH_UP_PAGE, &l->errand);
+	else
+		room_journal(r)->read_before(r->journal, 0, l->history, &l->errand);
+}
+
+/* What was missed cannot all be had: it is told, or was promised and is broken off. */
+static void not_recovered(struct room *r, struct join_letter *l)
+{
+	l->since = l->recovered = false;
+	if (l->more) {
+		l->more = false;
+		l->broken = true;
+		refuse_join(r, l, REPLY_COUNT, 0);
+		return;
+	}
+	if (l->history == 0)
+		l->history = NOT_RECOVERED;
+	read_past(r, l);
 }
 
 static void admit(struct room *r, struct join_letter *l)
 {
-	if (l->history == 0) {
-		answer(r, l);
+	uint64_t last = room_sanctioned(r, SANCTION_BAN, l->person, l->address);
+
+	if (last && !l->more) {
+		refuse_join(r, l, REPLY_banned, last);
 		return;
 	}
-	list_append(&r->reading, &l->node);
-	l->seq = r->seq; /* the page has all up to here; what comes later is in `recents` */
-	journal_of(r)->read_before(r->journal, 0, l->history, l);
-}
-
-void room_join(struct room *r, struct join_letter *l)
-{
-	if (r->ready) {
-		admit(r, l);
+	if (!l->since && l->history == 0) {
+		l->seq = r->seq;
+		let_in(r, l);
 		return;
 	}
-	l->next = NULL;
-	*r->waiting_tail = l;
-	r->waiting_tail = &l->next;
-}
-
-void room_leave(struct room *r, unsigned worker, struct payload *parting)
-{
-	r->by_worker[worker]--;
-	if (--r->members == 0)
-		r->empty_since = clock_ms();
-	announce(r, parting, &r->went);
-}
-
-/* ---- the order ---- */
-
-void room_say(struct room *r, struct say_letter *l)
-{
-	struct journal_entry e = { .body = l->body, .sender = l->sender };
-
-	r->appended++;
-	list_append(&r->saying, &l->node);
-	journal_of(r)->append(r->journal, &e, l);
-}
-
-/* The journal has answered L, which is over. */
-static void settle_said(struct room *r, struct say_letter *l)
-{
-	list_remove(&r->saying, &l->node);
-	say_letter_free(l);
-	settle(r);
-}
-
-void room_relay(struct room *r, struct payload *text) { relay(r, text); }
-
-static void admit_waiting(struct room *r)
-{
-	struct join_letter *l = r->waiting, *next;
-
-	r->ready = true;
-	r->waiting = NULL;
-	r->waiting_tail = &r->waiting;
-	for (; l; l = next) {
-		next = l->next;
-		admit(r, l);
+	if (l->since && (strcmp(l->from_epoch, r->epoch) != 0 || l->from > r->seq ||
+			 (!l->more && r->seq - l->from > l->recover_max))) {
+		not_recovered(r, l);
+		return;
 	}
+	l->recovered = l->since;
+	if (l->since && l->from == r->seq) {
+		l->seq = r->seq;
+		l->more = false;
+		let_in(r, l);
+		return;
+	}
+	read_past(r, l);
 }
 
-static void on_epoch(void *home, const char *epoch, uint64_t seq)
+static void marked(struct room *r, struct errand *e, const struct journal_state *s)
 {
-	struct room *r = home;
+	struct join_letter *l = join_of(e);
+	uint64_t *mark;
 
-	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
-	r->seq = seq;
+	if (s->status == JOURNAL_OK)
+		room_mark(r, l->person->user, s->n ? strtoull(s->found[0].value->data, NULL, 10) : 0);
+	mark = r->marks ? strmap_get(r->marks, l->person->user, strlen(l->person->user)) : NULL;
+	l->read = mark ? *mark : 0;
+	l->marked = true;
+	admit(r, l);
 }
 
-static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+/* A user's read marker comes with the answer. */
+static void run_join(struct room *r, struct errand *e)
 {
-	on_epoch(home, epoch, seq);
-	admit_waiting(home);
+	struct join_letter *l = join_of(e);
+	const char *user = l->v1 && l->person ? l->person->user : NULL;
+	uint64_t *mark = user && r->marks ? strmap_get(r->marks, user, strlen(user)) : NULL;
+
+	if (mark)
+		l->read = *mark;
+	else if (user && !l->marked && room_state(r, JOURNAL_GET, "read:", user, r->name->data, NULL, 0, e, marked))
+		return;
+	admit(r, l);
 }
 
-/* Who comes may come: all that is not stored goes on. */
-static void on_unavailable(void *home)
+/* ---- the past ---- */
+
+struct payload *room_render(const struct room *r, const struct journal_message *m)
 {
-	struct room *r = home;
+	static const char *const changes[] = { [JOURNAL_AMENDMENT] = "edit", [JOURNAL_ERASURE] = "delete" };
+	char more[64] = "";
+	struct payload *body = NULL, *text;
 
-	if (!r->ready)
-		admit_waiting(r);
+	if (m->kind == JOURNAL_MESSAGE && m->body) {
+		if (m->changed)
+			snprintf(more, sizeof(more), ",\"edited\":%" PRIu64, m->changed);
+		return message_stamp(m->body, r->where, m->seq, m->time, more);
+	}
+	if (m->kind == JOURNAL_MESSAGE) {
+		snprintf(more, sizeof(more), ",\"deleted\":%" PRIu64, m->changed);
+		body = room_text("{\"type\":\"deleted\"", (char *)NULL);
+	} else if (m->body) {
+		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
+		body = message_retype(m->body, changes[m->kind]);
+	} else {
+		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
+		body = room_text("{\"type\":\"", changes[m->kind], "\"", (char *)NULL);
+	}
+	text = body ? message_stamp(body, r->where, m->seq, m->time, more) : NULL;
+	payload_unref(body);
+	return text;
 }
-
-static void on_available(void *home) { (void)home; }
 
 /* The plain dialect has no words for what became of a message; its history shows it. */
-static bool is_shown(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
+static bool is_plain(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
 
-static void note_recent(struct room *r, uint64_t seq, struct payload *text)
+static void note_recent(struct room *r, uint64_t seq, struct payload *plain, struct payload *v1)
 {
 	struct recent *n = malloc(sizeof(*n));
 
 	if (n == NULL) {
-		log_limited(LOG_LEVEL_ERROR, "no memory for a newcomer's past", "seq=%llu", (unsigned long long)seq);
+		log_limited(LOG_LEVEL_ERROR, "no memory for a newcomer's past", "seq=%" PRIu64, seq);
 		return;
 	}
-	*n = (struct recent){ NULL, seq, payload_ref(text) };
+	*n = (struct recent){ NULL, seq, payload_ref(plain), payload_ref(v1) };
 	*r->recents_tail = n;
 	r->recents_tail = &n->next;
 }
 
 /* What is erased is not shown to who comes just now. */
-static void erase_recent(struct room *r, uint64_t seq)
+static void erase_recent(struct room *r, const struct journal_message *erasure)
 {
+	struct journal_message gone = { .seq = erasure->target, .time = erasure->time, .changed = erasure->seq };
+
 	for (struct recent *n = r->recents; n; n = n->next) {
-		if (n->seq != seq)
+		if (n->seq != erasure->target)
 			continue;
-		payload_unref(n->text);
-		n->text = NULL;
+		payload_unref(n->plain);
+		payload_unref(n->v1);
+		n->plain = NULL;
+		n->v1 = room_render(r, &gone);
 	}
 }
 
@@ -305,103 +439,321 @@ static void drop_recents(struct room *r)
 
 	while ((n = r->recents) != NULL) {
 		r->recents = n->next;
-		payload_unref(n->text);
+		payload_unref(n->plain);
+		payload_unref(n->v1);
 		free(n);
 	}
 	r->recents_tail = &r->recents;
 }
 
+static struct payload *recent_text(const struct recent *n, const struct join_letter *l)
+{
+	return n->seq <= l->seq ? NULL : l->v1 ? n->v1 : n->plain;
+}
+
+/* Adds TEXT (taken) to what L brings. */
+static void bring(struct join_letter *l, struct payload *text)
+{
+	if (text)
+		l->past[l->n_past++] = text;
+}
+
+/* Whether L has all that was missed up to where it stood when it asked, and where M leaves it. */
+static bool is_whole(const struct join_letter *l, const struct journal_message *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (m[i].seq != l->from + 1 + i)
+			return false;
+	return n > 0 || l->from >= l->seq;
+}
+
+/* The last WANTED of what L brings. */
+static void keep_last(struct join_letter *l, size_t wanted)
+{
+	size_t skip = l->n_past > wanted ? l->n_past - wanted : 0;
+
+	for (size_t i = 0; i < skip; i++)
+		payload_unref(l->past[i]);
+	memmove(l->past, l->past + skip, (l->n_past - skip) * sizeof(*l->past));
+	l->n_past -= skip;
+}
+
+/* A page of the past for L. What has its place but was not delivered yet comes live. */
+static void join_page(struct room *r, struct errand *e, enum journal_status status, const struct journal_message *m,
+		      size_t n, bool more)
+{
+	struct join_letter *l = join_of(e);
+	size_t later = 0;
+
+	(void)more;
+	list_remove(&r->reading, &e->node);
+	while (n && m[n - 1].seq > l->seq)
+		n--;
+	if (l->since && (status != JOURNAL_OK || !is_whole(l, m, n))) {
+		not_recovered(r, l);
+		goto done;
+	}
+	for (struct recent *c = r->recents; c; c = c->next)
+		later += recent_text(c, l) != NULL;
+	l->past = n + later ? calloc(n + later, sizeof(*l->past)) : NULL;
+	if (n + later && l->past == NULL)
+		n = 0;
+	for (size_t i = 0; i < n; i++)
+		if (l->v1 || is_plain(&m[i]))
+			bring(l, l->v1 ? room_render(r, &m[i]) : message_stamp(m[i].body, r->where, m[i].seq, m[i].time, ""));
+	l->more = l->since && n && m[n - 1].seq < l->seq;
+	if (l->more)
+		l->from = m[n - 1].seq;
+	for (struct recent *c = r->recents; l->past && c && !l->more; c = c->next)
+		bring(l, payload_ref(recent_text(c, l)));
+	if (!l->since)
+		keep_last(l, l->history);
+	let_in(r, l);
+done:
+	if (list_empty(&r->reading))
+		drop_recents(r);
+}
+
+/* ---- requests ---- */
+
+void room_answer(struct room *r, struct request *q)
+{
+	if (q->quiet && q->why == REPLY_COUNT) {
+		request_free(q);
+		return;
+	}
+	q->letter.open = r->opts->answered;
+	r->opts->post(r->opts->owner, q->worker, &q->letter);
+}
+
+void room_refuse(struct room *r, struct request *q, enum reply why)
+{
+	q->why = why;
+	room_answer(r, q);
+}
+
+void room_store(struct room *r, struct request *q)
+{
+	r->appended++;
+	list_append(&r->storing, &q->errand.node);
+}
+
+void room_say(struct room *r, struct request *q)
+{
+	struct journal_entry e = { .body = q->body, .sender = q->sender, .cid = q->sender ? q->cid : NULL,
+				   .content = q->content };
+	uint64_t last = room_sanctioned(r, SANCTION_MUTE, q->by, q->address);
+
+	if (last) {
+		q->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
+		room_refuse(r, q, REPLY_muted);
+		return;
+	}
+	room_store(r, q);
+	room_journal(r)->append(r->journal, &e, &q->errand);
+}
+
+/* The journal has answered Q, which goes back. */
+static struct request *stored(struct room *r, struct errand *e)
+{
+	list_remove(&r->storing, &e->node);
+	return request_of(e);
+}
+
+static bool is_ready(const struct room *r) { return r->answered && r->known; }
+
+static void run_waiting(struct room *r)
+{
+	struct list_node *n;
+
+	while (is_ready(r) && (n = list_first(&r->waiting)) != NULL) {
+		struct errand *e = list_entry(n, struct errand, node);
+
+		list_remove(&r->waiting, n);
+		e->run(r, e);
+	}
+}
+
+static void run_request(struct room *r, struct errand *e) { request_of(e)->op(r, request_of(e)); }
+
+static void run_or_wait(struct room *r, struct errand *e)
+{
+	if (is_ready(r))
+		e->run(r, e);
+	else
+		list_append(&r->waiting, &e->node);
+}
+
+void room_ask(struct room *r, struct request *q)
+{
+	q->errand.run = run_request;
+	run_or_wait(r, &q->errand);
+}
+
+void room_join(struct room *r, struct join_letter *l)
+{
+	l->errand.run = run_join;
+	l->errand.page = join_page;
+	l->errand.drop = drop_join;
+	run_or_wait(r, &l->errand);
+}
+
+/* ---- state ---- */
+
+static void open_state(struct letter *letter, void *reader)
+{
+	struct state_letter *l = (struct state_letter *)letter;
+	struct room *r = reader ? hub_home_room(reader, l->room) : NULL;
+
+	if (r && l->errand)
+		r->pending--;
+	if (r && l->done)
+		l->done(r, l->errand, &l->state);
+	else if (l->errand)
+		l->errand->drop(l->errand);
+	journal_state_clear(&l->state);
+	payload_unref(l->room);
+	free(l);
+}
+
+bool room_state(struct room *r, enum journal_verb verb, const char *scope, const char *of, const char *key,
+		struct payload *value, uint64_t keep, struct errand *e,
+		void (*done)(struct room *r, struct errand *e, const struct journal_state *s))
+{
+	const struct hub_opts *hub = r->opts->hub;
+	struct state_letter *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return false;
+	*l = (struct state_letter){
+		.state = { .answered = open_state, .to = hub->mailboxes[hub->self], .verb = verb, .keep = keep,
+			   .scope = room_text(scope, of, (char *)NULL), .key = key ? payload_new(key, strlen(key)) : NULL,
+			   .value = payload_ref(value) },
+		.room = payload_ref(r->name), .errand = e, .done = done,
+	};
+	r->pending += e != NULL;
+	hub->journal->ops->state(hub->journal, &l->state);
+	return true;
+}
+
+static void known(struct room *r, struct errand *e, const struct journal_state *s)
+{
+	(void)e;
+	if (s->status == JOURNAL_OK)
+		room_remember(r, s);
+	r->known = true;
+	run_waiting(r);
+}
+
+/* ---- what the journal tells ---- */
+
+static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+
+	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
+	r->seq = seq;
+	r->subscribed = r->answered = true;
+	run_waiting(r);
+}
+
+/* The past may differ from what was told: whoever counts begins anew. */
+static void on_epoch(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+	char numbers[64];
+	struct payload *text;
+
+	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
+	r->seq = seq;
+	snprintf(numbers, sizeof(numbers), "\",\"seq\":%" PRIu64 "}", seq);
+	text = room_text("{\"type\":\"epoch\"", r->where->data, ",\"epoch\":\"", epoch, numbers, (char *)NULL);
+	if (text)
+		room_tell(r, text, DIALECT_V1);
+	payload_unref(text);
+}
+
+/* Who comes may come: all that is not stored goes on. */
+static void on_unavailable(void *home)
+{
+	struct room *r = home;
+
+	r->answered = true;
+	r->available = false;
+	run_waiting(r);
+}
+
+static void on_available(void *home) { ((struct room *)home)->available = true; }
+
+static void deliver(struct room *r, const struct journal_message *m)
+{
+	struct payload *v1 = room_render(r, m);
+
+	if (v1 == NULL) {
+		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%" PRIu64, m->seq);
+		return;
+	}
+	publish(r, v1, is_plain(m) ? DIALECT_ALL : DIALECT_V1);
+	if (!list_empty(&r->reading))
+		note_recent(r, m->seq, is_plain(m) ? v1 : NULL, v1);
+	payload_unref(v1);
+}
+
 static void on_message(void *home, const struct journal_message *m)
 {
 	struct room *r = home;
-	struct payload *text;
 
 	r->seq = m->seq;
 	stats_add(STAT_stored, 1);
-	if (!is_shown(m)) {
-		if (m->kind == JOURNAL_ERASURE)
-			erase_recent(r, m->target);
-		if (m->tag)
-			settle_said(r, m->tag);
-		return;
+	if (m->kind == JOURNAL_ERASURE)
+		erase_recent(r, m);
+	if (m->tag) { /* who said it learns of it first */
+		struct request *q = stored(r, m->tag);
+
+		q->answer_seq = m->seq;
+		q->answer_time = m->time;
+		room_answer(r, q);
 	}
-	text = message_stamp(m->body, r->name_json, m->seq, m->time);
-	if (text)
-		publish(r, text, DIALECT_ALL);
-	if (text && !list_empty(&r->reading))
-		note_recent(r, m->seq, text);
-	if (text == NULL)
-		log_limited(LOG_LEVEL_ERROR, "no memory for a message", "seq=%llu", (unsigned long long)m->seq);
-	payload_unref(text);
+	deliver(r, m);
+	if (r->users[0])
+		room_conversed(r, m);
 	if (m->tag)
-		settle_said(r, m->tag);
+		settle(r);
 }
 
 /* It has its place already, and everybody who was there has it. */
 static void on_duplicate(void *home, void *tag, uint64_t seq, int64_t time)
 {
-	(void)seq;
-	(void)time;
-	settle_said(home, tag);
+	struct room *r = home;
+	struct request *q = stored(r, tag);
+
+	q->answer_seq = seq;
+	q->answer_time = time;
+	q->duplicate = true;
+	room_answer(r, q);
+	settle(r);
 }
 
 static void on_refused(void *home, void *tag, enum journal_status why)
 {
+	static const enum reply words[] = { [JOURNAL_UNAVAILABLE] = REPLY_storage_unavailable,
+					    [JOURNAL_NO_MEMORY] = REPLY_storage_unavailable,
+					    [JOURNAL_CID_REUSED] = REPLY_cid_reused,
+					    [JOURNAL_NO_MESSAGE] = REPLY_no_message };
 	struct room *r = home;
-	struct say_letter *l = tag;
 
-	log_limited(LOG_LEVEL_ERROR, "a message was not stored", "status=%d", (int)why);
-	list_remove(&r->saying, &l->node);
-	l->why = REPLY_storage_unavailable;
-	l->letter.open = r->opts->refuse;
-	r->opts->post(r->opts->owner, l->worker, &l->letter);
+	if (words[why] == REPLY_storage_unavailable)
+		log_limited(LOG_LEVEL_ERROR, "a message was not stored", "status=%d", (int)why);
+	room_refuse(r, stored(r, tag), words[why]);
 	settle(r);
 }
 
-/* N texts, COUNT others behind them, and only the last WANTED of all: how many of the N are too many. */
-static size_t skip_of(size_t n, size_t count, size_t wanted)
-{
-	size_t all = n + count;
-
-	return all <= wanted ? 0 : all - wanted < n ? all - wanted : n;
-}
-
-/* The past that a newcomer asked for. What has its place but was not delivered yet comes live. */
 static void on_page(void *home, void *tag, enum journal_status status, const struct journal_message *m, size_t n,
 		    bool more)
 {
-	struct room *r = home;
-	struct join_letter *l = tag;
-	size_t later = 0, skip;
+	struct errand *e = tag;
 
-	(void)status;
-	(void)more;
-	list_remove(&r->reading, &l->node);
-	while (n && m[n - 1].seq > l->seq)
-		n--;
-	for (struct recent *c = r->recents; c; c = c->next)
-		later += c->seq > l->seq && c->text;
-	l->past = n + later ? calloc(n + later, sizeof(*l->past)) : NULL;
-	skip = skip_of(n, later, l->history);
-	for (size_t i = skip; l->past && i < n; i++) {
-		if (!is_shown(&m[i]))
-			continue;
-		l->past[l->n_past] = message_stamp(m[i].body, r->name_json, m[i].seq, m[i].time);
-		if (l->past[l->n_past] == NULL)
-			break;
-		l->n_past++;
-	}
-	skip = later > l->history ? later - l->history : 0;
-	for (struct recent *c = r->recents; l->past && c; c = c->next)
-		if (c->seq > l->seq && c->text) {
-			if (skip)
-				skip--;
-			else
-				l->past[l->n_past++] = payload_ref(c->text);
-		}
-	if (list_empty(&r->reading))
-		drop_recents(r);
-	answer(r, l);
+	e->page(home, e, status, m, n, more);
 }
 
 static const struct journal_listener listener = {
@@ -417,66 +769,104 @@ static const struct journal_listener listener = {
 
 /* ---- life ---- */
 
+/* NAME is a conversation's: @, and its two users. */
+static bool set_users(struct room *r)
+{
+	const char *a = r->name->data + 1, *apart = strchr(a, ROOM_USERS_APART);
+
+	if (r->name->data[0] != '@' || apart == NULL)
+		return true;
+	r->users[0] = payload_new(a, (size_t)(apart - a));
+	r->users[1] = payload_new(apart + 1, strlen(apart + 1));
+	return r->users[0] && r->users[1];
+}
+
+/* ,"room":"lobby" or ,"between":["7","9"] */
+static bool set_where(struct room *r)
+{
+	json_t *json;
+	struct payload *text;
+
+	if (!set_users(r))
+		return false;
+	json = r->users[0] ? json_pack("[s,s]", r->users[0]->data, r->users[1]->data)
+			   : json_stringn(r->name->data, r->name->len);
+	text = json ? json_text(json) : NULL;
+	r->where = text ? room_text(r->users[0] ? ",\"between\":" : ",\"room\":", text->data, (char *)NULL) : NULL;
+	payload_unref(text);
+	json_decref(json);
+	return r->where != NULL;
+}
+
+static void room_clear(struct room *r)
+{
+	for (unsigned i = 0; i < 2; i++)
+		payload_unref(r->users[i]);
+	payload_unref(r->name);
+	payload_unref(r->where);
+	payload_unref(r->topic);
+	free(r);
+}
+
 struct room *room_new(const struct room_opts *opts, struct payload *name)
 {
 	const struct hub_opts *hub = opts->hub;
 	struct room *r = calloc(1, sizeof(*r) + hub->n * sizeof(r->by_worker[0]));
-	json_t *json = json_stringn(name->data, name->len);
 
-	if (r == NULL || json == NULL)
-		goto fail;
+	if (r == NULL)
+		return NULL;
 	r->opts = opts;
 	r->name = payload_ref(name);
-	r->name_json = json_text(json);
-	r->waiting_tail = &r->waiting;
-	list_init(&r->saying);
+	r->available = true;
+	list_init(&r->waiting);
+	list_init(&r->storing);
 	list_init(&r->reading);
 	r->recents_tail = &r->recents;
 	r->relays_tail = &r->relays;
 	r->empty_since = clock_ms();
-	if (r->name_json == NULL)
-		goto fail;
-	r->journal = hub->journal->ops->subscribe(hub->journal, name, hub->mailboxes[hub->self], &listener, r);
-	if (r->journal == NULL)
-		goto fail;
-	json_decref(json);
+	if (set_where(r))
+		r->journal = hub->journal->ops->subscribe(hub->journal, name, hub->mailboxes[hub->self], &listener, r);
+	if (r->journal == NULL) {
+		room_clear(r);
+		return NULL;
+	}
+	/* A conversation has no topic and no moderators. */
+	r->known = r->users[0] != NULL || !room_state(r, JOURNAL_LIST, "room:", name->data, NULL, NULL, 0, NULL, known);
 	stats_add(STAT_rooms, 1);
 	return r;
-fail:
-	json_decref(json);
-	if (r) {
-		payload_unref(r->name);
-		payload_unref(r->name_json);
+}
+
+static void drop_errands(struct list *l)
+{
+	struct list_node *n;
+
+	while ((n = list_first(l)) != NULL) {
+		struct errand *e = list_entry(n, struct errand, node);
+
+		list_remove(l, n);
+		e->drop(e);
 	}
-	free(r);
-	return NULL;
 }
 
 void room_free(struct room *r)
 {
-	struct join_letter *next;
-	struct list_node *n;
+	uint64_t *mark;
 
 	if (r == NULL)
 		return;
-	journal_of(r)->unsubscribe(r->journal);
-	while ((n = list_first(&r->saying)) != NULL) {
-		list_remove(&r->saying, n);
-		say_letter_free(list_entry(n, struct say_letter, node));
-	}
-	while ((n = list_first(&r->reading)) != NULL) {
-		list_remove(&r->reading, n);
-		join_letter_free(list_entry(n, struct join_letter, node));
-	}
-	for (struct join_letter *l = r->waiting; l; l = next) {
-		next = l->next;
-		join_letter_free(l);
-	}
+	room_journal(r)->unsubscribe(r->journal);
+	drop_errands(&r->waiting);
+	drop_errands(&r->storing);
+	drop_errands(&r->reading);
 	while (r->relays)
 		drop_first_relay(r);
 	drop_recents(r);
-	payload_unref(r->name);
-	payload_unref(r->name_json);
-	free(r);
+	members_clear(&r->members);
+	sanctions_clear(&r->sanctions);
+	for (size_t pos = 0; r->marks && (mark = strmap_next(r->marks, &pos, NULL, NULL)) != NULL;)
+		free(mark);
+	strmap_free(r->marks);
+	stats_add(STAT_members, -(int64_t)r->seats);
 	stats_add(STAT_rooms, -1);
+	room_clear(r);
 }

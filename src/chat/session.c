@@ -5,8 +5,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "chat/keeper.h"
 #include "chat/name.h"
 #include "chat/reply.h"
+#include "chat/room.h"
+#include "chat/v1.h"
 
 #include <stddef.h>
 #include <stdio.h>
@@ -18,10 +21,12 @@
 
 struct session *session_of(struct membership *m)
 {
+	if (m->seat.v1)
+		return ((struct place *)m)->v1->session;
 	return (struct session *)((char *)m - offsetof(struct session, room));
 }
 
-static uint64_t id_of(const struct session *s) { return hub_id(s->hub, s->serial); }
+uint64_t session_id(const struct session *s) { return hub_id(s->hub, s->serial); }
 
 void session_init(struct session *s, struct hub *hub, const struct session_policy *policy, const struct sink_ops *ops)
 {
@@ -32,10 +37,16 @@ void session_init(struct session *s, struct hub *hub, const struct session_polic
 	bucket_init(&s->bucket, &policy->rate, clock_ms());
 }
 
-/* "203.0.113.9 connected", as far as the policy lets others know; NULL: nothing. */
-static struct payload *line_for(struct session *s, const char *what)
+static const char *shown(const struct session *s)
 {
-	const char *who = s->person ? s->person->name->data : "guest";
+	if (s->person == NULL)
+		return "guest";
+	return s->person->name ? s->person->name : s->person->user;
+}
+
+struct payload *session_line(struct session *s, const char *what)
+{
+	const char *who = shown(s);
 	char line[NAME_MAX_BYTES + 128];
 
 	if (s->policy->announce == ANNOUNCE_OFF)
@@ -46,97 +57,283 @@ static struct payload *line_for(struct session *s, const char *what)
 	return reply_system(line);
 }
 
-static void person_free(struct person *p)
+static bool is_announced(const struct session *s) { return s->policy->announce != ANNOUNCE_OFF; }
+
+static bool enlist(struct session *s)
 {
-	if (p == NULL)
+	if (!s->registered)
+		s->registered = hub_register(s->hub, s->serial, s) == 0;
+	return s->registered;
+}
+
+static void release_name(struct session *s, const struct person *p)
+{
+	if (p && p->key)
+		shared_map_release(hub_options(s->hub)->names, p->key, strlen(p->key), p->holder);
+}
+
+/* Leaves all rooms. */
+static void depart(struct session *s)
+{
+	struct payload *line;
+
+	if (s->is_v1) {
+		v1_free(s->v1, is_announced(s));
+		s->v1 = NULL;
 		return;
-	payload_unref(p->name);
-	payload_unref(p->key);
-	free(p);
+	}
+	line = s->room.branch ? session_line(s, "disconnected") : NULL;
+	if (s->room.branch)
+		hub_leave(s->hub, &s->room, s->person, is_announced(s), line);
+	payload_unref(line);
 }
 
 void session_clear(struct session *s)
 {
-	struct payload *parting = s->room.branch ? line_for(s, "disconnected") : NULL;
+	bool kept = s->is_v1;
 
-	if (s->room.branch)
-		hub_leave(s->hub, &s->room, parting);
-	payload_unref(parting);
-	if (s->speaks)
-		hub_remove_speaker(s->hub, s->serial);
-	s->speaks = false;
-	if (s->person)
-		shared_map_release(hub_names(s->hub), s->person->key->data, s->person->key->len, id_of(s));
-	person_free(s->person);
+	if (s->hub == NULL)
+		return;
+	depart(s); /* a v1's name goes to the keeper */
+	if (s->registered)
+		hub_unregister(s->hub, s->serial);
+	if (s->logged_in)
+		hub_logout(s->hub, s->person->holder, s);
+	s->registered = s->logged_in = false;
+	if (!kept)
+		release_name(s, s->person);
+	person_unref(s->person);
 	s->person = NULL;
+	s->is_v1 = false;
 }
 
 /* ---- names ---- */
 
+void session_become(struct session *s, struct person *p, bool keep)
+{
+	struct person *old = s->person;
+
+	if (s->logged_in)
+		hub_logout(s->hub, old->holder, s);
+	s->person = p;
+	s->logged_in = p && p->user && hub_login(s->hub, p->holder, s) == 0;
+	if (p)
+		enlist(s);
+	if (s->is_v1)
+		v1_renamed(s->v1, old, p);
+	else if (s->room.branch && s->room.seat.taken)
+		hub_rename(s->hub, &s->room, old, p, is_announced(s));
+	if (!keep)
+		release_name(s, old);
+	person_unref(old);
+}
+
+/* Claims KEY for S as USER, or as a guest; the other's number if it is taken. */
+static uint64_t claim(struct session *s, const struct payload *key, const char *user)
+{
+	return shared_map_claim(hub_options(s->hub)->names, key->data, key->len,
+				user ? person_holder(user) : session_id(s));
+}
+
+enum reply session_claim(struct session *s, const char *name, struct person **p)
+{
+	const char *user = s->person ? s->person->user : NULL;
+	struct payload *key = name_key(name, strlen(name));
+
+	*p = NULL;
+	if (key == NULL)
+		return REPLY_bad_name;
+	if (user == NULL && name_list_has(s->policy->reserved_names, key)) {
+		payload_unref(key);
+		return REPLY_name_reserved;
+	}
+	if (claim(s, key, user) == 0)
+		*p = person_new(user, name, s->person ? s->person->role : ROLE_GUEST, session_id(s));
+	payload_unref(key);
+	return *p ? REPLY_COUNT : REPLY_name_taken;
+}
+
 void session_ask_name(struct session *s, const char *name, size_t len)
 {
 	const char *why = NULL;
-	struct person *p = calloc(1, sizeof(*p));
+	struct payload *prepared = name_person(name, len, &why);
+	struct person *p = NULL;
+	enum reply bad = prepared ? session_claim(s, prepared->data, &p) : REPLY_bad_name;
 
-	if (p == NULL)
+	if (p)
+		session_become(s, p, false);
+	else
+		reply_error(&s->sink, bad, prepared ? prepared->data : why);
+	payload_unref(prepared);
+}
+
+/* A token's name is a guest's: the guest's worker is asked to take it away, and the answer comes back. */
+struct take_letter {
+	struct letter letter;
+	struct payload *key, *name;
+	uint64_t holder, to; /* the guest's number, and the user's */
+	unsigned worker;     /* of who takes it, */
+	uint32_t serial;
+	bool taken;
+};
+
+static void open_taken(struct letter *letter, void *reader)
+{
+	struct take_letter *l = (struct take_letter *)letter;
+	struct session *s = hub_session(reader, l->serial);
+	struct shared_map *names = hub_options(reader)->names;
+	struct person *p = NULL;
+
+	if (s && s->person && s->person->holder == l->to && s->person->name == NULL &&
+	    (l->taken || shared_map_claim(names, l->key->data, l->key->len, l->to) == 0))
+		p = person_new(s->person->user, l->name->data, s->person->role, session_id(s));
+	else if (l->taken)
+		shared_map_release(names, l->key->data, l->key->len, l->to);
+	if (p)
+		session_become(s, p, false);
+	payload_unref(l->key);
+	payload_unref(l->name);
+	free(l);
+}
+
+static void open_take(struct letter *letter, void *reader)
+{
+	struct take_letter *l = (struct take_letter *)letter;
+	struct hub *h = reader;
+	struct session *s = hub_session(h, (uint32_t)l->holder);
+
+	l->taken = shared_map_move(hub_options(h)->names, l->key->data, l->key->len, l->holder, l->to);
+	if (l->taken && s && s->person && s->person->user == NULL)
+		session_become(s, NULL, true);
+	else if (l->taken)
+		keeper_take_name(hub_keeper(h), (uint32_t)l->holder);
+	l->letter.open = open_taken;
+	hub_post(h, l->worker, letter);
+}
+
+static void take_name(struct session *s, const char *name, struct payload *key, uint64_t holder)
+{
+	struct take_letter *l = person_is_user(holder) || !enlist(s) ? NULL : malloc(sizeof(*l));
+
+	if (l == NULL)
 		return;
-	p->name = name_person(name, len, &why);
-	p->key = p->name ? name_key(p->name->data, p->name->len) : NULL;
-	if (p->key == NULL) {
-		reply_error(&s->sink, REPLY_bad_name, why);
-	} else if (shared_map_claim(hub_names(s->hub), p->key->data, p->key->len, id_of(s)) != 0) {
-		reply_error(&s->sink, REPLY_name_taken, p->name->data);
-	} else {
-		s->person = p;
-		return;
+	*l = (struct take_letter){ .letter.open = open_take, .key = payload_ref(key),
+				   .name = payload_new(name, strlen(name)), .holder = holder,
+				   .to = s->person->holder, .worker = hub_options(s->hub)->self, .serial = s->serial };
+	hub_post(s->hub, (unsigned)(holder >> 32) - 1, &l->letter);
+}
+
+/* A user keeps the name that it has, if the token gives none. */
+void session_identify(struct session *s, const struct identity *id)
+{
+	const char *user = id->user->data, *name = id->name ? id->name->data : NULL;
+	struct payload *key = name ? name_key(name, strlen(name)) : NULL;
+	uint64_t holder = 0;
+	struct person *p;
+
+	if (key)
+		holder = claim(s, key, user);
+	p = person_new(user, key && holder == 0 ? name : NULL, id->role, session_id(s));
+	if (p) {
+		session_become(s, p, false);
+		if (holder && holder != UINT64_MAX)
+			take_name(s, name, key, holder);
 	}
-	person_free(p);
+	payload_unref(key);
 }
 
 /* Whether somebody else holds NAME. */
 static bool held_by_other(struct session *s, const char *name)
 {
-	struct shared_map *names = hub_names(s->hub);
+	struct shared_map *names = hub_options(s->hub)->names;
 	struct payload *key;
 	uint64_t holder;
+	bool reserved;
 
-	if (shared_map_count(names) == 0)
-		return false;
 	key = name_key(name, strlen(name));
-	holder = key ? shared_map_holder(names, key->data, key->len) : 0;
+	holder = key && shared_map_count(names) ? shared_map_holder(names, key->data, key->len) : 0;
+	reserved = key && name_list_has(s->policy->reserved_names, key);
 	payload_unref(key);
-	return holder != 0 && holder != id_of(s);
+	return reserved || (holder != 0 && holder != session_id(s));
 }
 
 /* ---- rooms ---- */
 
 void session_enter(struct session *s, struct payload *room, uint32_t history)
 {
-	struct payload *arrival = line_for(s, "connected");
 	uint32_t most = s->policy->history_max;
+	struct hub_wish wish = { .room = room, .person = s->person, .announced = is_announced(s),
+				 .address = s->sink.ops->address(&s->sink), .arrival = session_line(s, "connected"),
+				 .history = history < most ? history : most };
 
-	if (hub_join(s->hub, &s->room, room, history < most ? history : most, arrival) < 0)
+	if (hub_join(s->hub, &s->room, &wish) < 0)
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 	else
 		s->sink.ops->hold(&s->sink, true); /* what it says is for the room it is on its way to */
-	payload_unref(arrival);
+	payload_unref(wish.arrival);
 }
 
-void session_joined(struct session *s, struct membership *m, struct payload *const *past, size_t n)
+void session_welcome(struct session *s, struct payload *room)
 {
-	if (m->branch == NULL) {
-		reply_error(&s->sink, REPLY_too_many_rooms, NULL);
-		s->sink.ops->close(&s->sink, CLOSE_too_many_rooms);
+	s->is_v1 = true;
+	s->v1 = v1_new(s, room);
+	if (s->v1 == NULL || !enlist(s))
+		s->sink.ops->close(&s->sink, CLOSE_no_memory);
+}
+
+void session_joined(struct session *s, struct membership *m, struct join_letter *l)
+{
+	if (s->is_v1) {
+		v1_joined(s->v1, m, l);
 		return;
 	}
-	for (size_t i = 0; i < n; i++)
-		s->sink.ops->send(&s->sink, past[i]->data, past[i]->len);
+	if (!l->joined) {
+		reply_error(&s->sink, l->why, NULL);
+		s->sink.ops->close(&s->sink, l->why == REPLY_banned ? CLOSE_banned : CLOSE_too_many_rooms);
+		return;
+	}
+	for (size_t i = 0; i < l->n_past; i++)
+		s->sink.ops->send(&s->sink, l->past[i]->data, l->past[i]->len);
+	if (l->person != s->person)
+		hub_rename(s->hub, m, l->person, s->person, is_announced(s));
 	s->sink.ops->hold(&s->sink, false);
+}
+
+/* The plain dialect has no private messages. */
+void session_deliver(struct session *s, struct payload *text)
+{
+	if (s->is_v1)
+		s->sink.ops->send(&s->sink, text->data, text->len);
+}
+
+struct payload *session_user(const struct session *s)
+{
+	const char *user = s->person ? s->person->user : NULL;
+
+	return user ? payload_new(user, strlen(user)) : NULL;
+}
+
+void session_discipline(struct session *s, const struct payload *room, struct payload *text, bool out, bool muted)
+{
+	const struct payload *here;
+
+	if (s->is_v1) {
+		v1_discipline(s->v1, room, text, out, muted);
+		return;
+	}
+	here = s->room.branch && s->room.seat.taken ? hub_room_name(&s->room) : NULL;
+	if (here == NULL || here->len != room->len || memcmp(here->data, room->data, room->len) != 0)
+		return;
+	s->room.seat.muted = muted;
+	if (!out)
+		return;
+	depart(s);
+	reply_error(&s->sink, REPLY_not_joined, "a moderator has put you out");
 }
 
 /* ---- messages ---- */
 
-static bool is_reserved(const struct session_policy *p, const char *type)
+bool session_type_is_reserved(const struct session_policy *p, const char *type)
 {
 	for (size_t i = 0; type && i < p->n_reserved_types; i++)
 		if (strcmp(type, p->reserved_types[i]) == 0)
@@ -150,33 +347,58 @@ static enum reply judge(struct session *s, const struct message *m, const char *
 	const char *type = message_type(m), *name = message_name(m);
 
 	*detail = type;
-	if (is_reserved(s->policy, type))
+	if (session_type_is_reserved(s->policy, type))
 		return REPLY_reserved_type;
 	*detail = name;
-	if (s->person == NULL && name && held_by_other(s, name))
+	if ((s->person == NULL || s->person->name == NULL) && name && held_by_other(s, name))
 		return REPLY_name_taken;
 	return REPLY_COUNT;
 }
 
-/* Without a sender: the plain dialect knows nobody who outlives a connection. */
+/* Only a refusal comes back. */
+static void refused(struct session *s, struct request *q) { reply_error(&s->sink, q->why, NULL); }
+
+/* Without a sender, but for users: a guest of the plain dialect does not outlive its connection. */
 static void say(struct session *s, struct payload *body)
 {
-	if (!s->speaks)
-		s->speaks = hub_add_speaker(s->hub, s->serial, s) == 0;
-	hub_say(s->hub, &s->room, body, NULL, s->serial);
-}
+	struct request *q = request_new();
+	const char *user = s->person ? s->person->user : NULL, *address;
 
-void session_refused(struct session *s, enum reply why) { reply_error(&s->sink, why, NULL); }
+	if (q == NULL || !enlist(s)) {
+		request_free(q);
+		s->sink.ops->close(&s->sink, CLOSE_no_memory);
+		return;
+	}
+	q->op = room_say;
+	q->answered = refused;
+	q->quiet = true;
+	q->room = payload_ref((struct payload *)hub_room_name(&s->room));
+	q->body = payload_ref(body);
+	q->by = person_ref(s->person);
+	if (user)
+		q->sender = room_text("u", user, (char *)NULL);
+	if (s->room.seat.muted) {
+		address = s->sink.ops->address(&s->sink);
+		q->address = payload_new(address, strlen(address));
+	}
+	hub_ask(s->hub, q, s->serial);
+}
 
 static void pass_on(struct session *s, struct message *m)
 {
 	bool chat = message_is_chat(m);
-	struct membership *room = &s->room;
-	struct payload *p = NULL;
+	const char *suffix = s->person ? s->person->suffix : "";
+	struct payload *p, *open;
 
-	if (s->person == NULL || message_set_name(m, s->person->name->data) == 0)
-		p = chat ? message_encode(m, s->policy->default_type)
-			 : message_encode_relayed(m, hub_room_name(room)->data, clock_wall_ms());
+	if (s->person && s->person->name)
+		message_take_out(m, "name");
+	if (chat) {
+		open = message_encode(m, s->policy->default_type);
+		p = open && suffix[0] ? message_sign(open, suffix) : payload_ref(open);
+		payload_unref(open);
+	} else {
+		p = message_encode_relayed(m, hub_room_name(&s->room)->data, clock_wall_ms(), suffix);
+	}
 	if (p == NULL) {
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 		return;
@@ -184,17 +406,17 @@ static void pass_on(struct session *s, struct message *m)
 	if (chat)
 		say(s, p);
 	else
-		hub_relay(s->hub, room, p);
+		hub_relay(s->hub, &s->room, p);
 	payload_unref(p);
 	if (hub_is_behind(s->hub))
 		s->sink.ops->pause(&s->sink, BEHIND_MS);
 }
 
 /* Who sends too fast is not read for a while; who never stops is told and closed. */
-static bool keeps_pace(struct session *s)
+bool session_pays(struct session *s, uint32_t cost)
 {
 	uint64_t now = clock_ms();
-	uint32_t wait = bucket_take(&s->bucket, &s->policy->rate, 1, now);
+	uint32_t wait = bucket_take(&s->bucket, &s->policy->rate, cost, now);
 
 	if (wait == 0) {
 		s->pressing_since = 0;
@@ -218,8 +440,16 @@ void session_text(struct session *s, const char *text, size_t len)
 	struct message m;
 	enum reply bad;
 
-	if (!keeps_pace(s) || !s->room.seat.taken)
+	if (!session_pays(s, 1))
 		return;
+	if (s->is_v1) {
+		v1_text(s->v1, text, len);
+		return;
+	}
+	if (!s->room.seat.taken) {
+		reply_error(&s->sink, REPLY_not_joined, NULL);
+		return;
+	}
 	bad = message_decode(&m, text, len, &s->policy->limits, words, sizeof(words));
 	if (bad == REPLY_COUNT)
 		bad = judge(s, &m, &detail);
@@ -228,4 +458,10 @@ void session_text(struct session *s, const char *text, size_t len)
 	else
 		reply_error(&s->sink, bad, detail);
 	message_clear(&m);
+}
+
+void session_drained(struct session *s)
+{
+	if (s->is_v1 && s->v1)
+		v1_drained(s->v1);
 }

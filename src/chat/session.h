@@ -2,8 +2,9 @@
  * session: one seat at the chat: who it is, where it is, what it may do.
  *
  * A session takes the texts that its client sends, keeps to the limits, and
- * speaks to the client through its sink. This is the plain dialect: the client
- * is in one room, everything it sends goes there, no type is a command.
+ * speaks to the client through its sink. In the plain dialect the client is in
+ * one room, everything it sends goes there, no type is a command: that is
+ * here. natter.v1 is v1.h, which this calls.
  *
  * Belongs to its worker, and to whoever holds the connection.
  */
@@ -13,7 +14,9 @@
 #include "base/bucket.h"
 #include "base/payload.h"
 #include "chat/hub.h"
+#include "chat/identity.h"
 #include "chat/message.h"
+#include "chat/person.h"
 #include "chat/sink.h"
 
 #include <stdbool.h>
@@ -22,58 +25,106 @@
 
 enum announce { ANNOUNCE_ADDRESS, ANNOUNCE_NAME, ANNOUNCE_OFF };
 
-/* What an endpoint's sessions have in common; must outlive them. */
+/* What an endpoint's sessions have in common; must outlive them. Times are in ms. */
 struct session_policy {
 	struct message_limits limits;
 	struct bucket_limit rate;        /* of messages */
-	uint32_t flood_time;             /* ms without a break of being paused, then close */
-	uint32_t history_max;            /* what may be asked for at joining */
+	uint32_t flood_time;             /* without a break of being paused, then close */
+	uint32_t history_max;            /* what may be asked for at a time */
 	enum announce announce;
 	const char *default_type;
 	const char *const *reserved_types;
 	size_t n_reserved_types;
+	const struct name_list *reserved_names;
+	const struct tokens *tokens;
+	bool anonymous;                  /* who is not logged in may do something */
+	uint32_t auth_timeout;
+	uint32_t recover_max;
+	uint32_t rooms_max;              /* of a connection */
+	/* whether a room that a client names may be entered; NULL: any */
+	bool (*room_exists)(const struct session_policy *p, const struct payload *room);
+	/* only told: */
+	uint64_t max_message;
+	uint32_t cid_keep, session_keep, ping_interval;
 };
 
-/* Who somebody is who has a name. */
-struct person {
-	struct payload *name, *key; /* as it is shown, as it is unique */
-};
+struct v1;
 
-/* Lives where the connection lives; only session.c looks into it. What every client pays: see HACKING.md. */
+/* Lives where the connection lives; only session.c and v1.c look into it. What every client pays: see HACKING.md. */
 struct session {
 	struct sink sink; /* first: what holds the sink holds the session */
 	struct hub *hub;
 	const struct session_policy *policy;
 	struct person *person; /* NULL: a guest */
-	struct membership room;
+	union {
+		struct membership room; /* plain */
+		struct v1 *v1;
+	};
 	struct bucket bucket;
 	uint32_t serial;
-	bool speaks; /* the hub knows it as a speaker */
+	bool is_v1;
+	bool registered; /* the hub knows it by serial, */
+	bool logged_in;  /* and by its user */
 	uint32_t pressing_since; /* ms, the low half: since when it sends faster than it may, without a break; 0: it does not */
 };
 
 /* Makes a session in zeroed memory; the sink's ops are OPS. */
 void session_init(struct session *s, struct hub *hub, const struct session_policy *policy, const struct sink_ops *ops);
 
-/* Leaves its room, lets its name go. One that was never made, but is zeroed, is fine. */
+/* Leaves its rooms, lets its name go. One that was never made, but is zeroed, is fine. */
 void session_clear(struct session *s);
 
-/* Asks for a name; the client is told when it cannot have it. */
+/* Who it is by its token (copied), before it enters; and asks for a name. The client is told when it cannot have it. */
+void session_identify(struct session *s, const struct identity *id);
 void session_ask_name(struct session *s, const char *name, size_t len);
 
-/* Enters ROOM (ref'd), with the last HISTORY messages first. */
+/* The plain dialect: enters ROOM (ref'd), with the last HISTORY messages first. */
 void session_enter(struct session *s, struct payload *room, uint32_t history);
+
+/* natter.v1: is welcome. ROOM is only told. */
+void session_welcome(struct session *s, struct payload *room);
 
 /* A text message from the client. */
 void session_text(struct session *s, const char *text, size_t len);
 
-/* What it said was not stored, because of WHY. */
-void session_refused(struct session *s, enum reply why);
+/* All that it was sent is gone to the system. */
+void session_drained(struct session *s);
+
+/* ---- for the hub ---- */
 
 /* The session that a membership lies in. */
 struct session *session_of(struct membership *m);
 
-/* The hub's answer to a join, with N whole texts of the past; m->branch is NULL when it was refused. */
-void session_joined(struct session *s, struct membership *m, struct payload *const *past, size_t n);
+/* The hub's answer to a join; L is the hub's again when this returns, unless L->more. */
+struct join_letter;
+void session_joined(struct session *s, struct membership *m, struct join_letter *l);
+
+/* A direct message. */
+void session_deliver(struct session *s, struct payload *text);
+
+/* The user, or NULL. The caller owns it. */
+struct payload *session_user(const struct session *s);
+
+/* A moderator says that it is muted in ROOM, or out. TEXT tells it. */
+void session_discipline(struct session *s, const struct payload *room, struct payload *text, bool out, bool muted);
+
+/* ---- for v1.c, command.c and keeper.c ---- */
+
+uint64_t session_id(const struct session *s);
+
+/* "ann connected", as far as the policy lets others know. The caller owns it. NULL: nothing. */
+struct payload *session_line(struct session *s, const char *what);
+
+/* Claims NAME, prepared, for whoever S is, which has no name. REPLY_COUNT: it is S's; P: the new person, the caller's. */
+enum reply session_claim(struct session *s, const char *name, struct person **p);
+
+/* S is P from now on (taken; NULL: a guest); rooms are told, the old name let go unless KEEP. */
+void session_become(struct session *s, struct person *p, bool keep);
+
+/* Whether S may do something that costs COST now; else it was paused, or closed. */
+bool session_pays(struct session *s, uint32_t cost);
+
+/* Whether type is the server's. */
+bool session_type_is_reserved(const struct session_policy *p, const char *type);
 
 #endif

@@ -24,6 +24,8 @@ struct sink_ops {
 	void (*pause)(struct sink *s, uint32_t ms);
 	/* While held, messages wait: the session's answer to the last one is not there yet. */
 	void (*hold)(struct sink *s, bool held);
+	/* Bytes that it was sent and has not taken. */
+	size_t (*waiting)(struct sink *s);
 	/* The client's address as text, as long as there is the sink. */
 	const char *(*address)(struct sink *s);
 };

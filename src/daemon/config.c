@@ -2,6 +2,8 @@
 
 #include "daemon/config.h"
 
+#include "chat/name.h"
+#include "wire/http_head.h"
 #include "wire/utf8.h"
 
 #include <arpa/inet.h>
@@ -17,7 +19,7 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, ROLE };
 
 struct row {
 	enum kind kind;
@@ -39,11 +41,16 @@ static const struct row endpoint_rows[] = {
 #define ENDPOINT(kind, name, def, min, max, when, help) ROW(config_endpoint, kind, name, def, min, max)
 #include "daemon/config.def"
 };
+static const struct row token_rows[] = {
+#define TOKEN(kind, name, def, min, max, when, help) ROW(config_token, kind, name, def, min, max)
+#include "daemon/config.def"
+};
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define N_GLOBAL COUNT(global_rows)
 #define N_LISTENER COUNT(listener_rows)
 #define N_ENDPOINT COUNT(endpoint_rows)
+#define N_TOKEN COUNT(token_rows)
 
 static const struct {
 	enum kind kind;
@@ -68,6 +75,8 @@ static const struct row *row_of(cfg_t *section, const char *option)
 		return find_row(listener_rows, N_LISTENER, option);
 	if (strcmp(cfg_name(section), "endpoint") == 0)
 		return find_row(endpoint_rows, N_ENDPOINT, option);
+	if (strcmp(cfg_name(section), "token") == 0)
+		return find_row(token_rows, N_TOKEN, option);
 	return find_row(global_rows, N_GLOBAL, option);
 }
 
@@ -175,6 +184,10 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 		       parse_number(r->kind, r->max, &max) && n >= min && n <= max;
 	if (r->kind != STRING && r->kind != LIST)
 		return parse_word(r->kind, s, &w);
+	if (strcmp(r->name, "token_cookie") == 0 && s[0]) {
+		snprintf(why, size, "the name of a cookie: letters, digits and !#$%%&'*+-.^_`|~");
+		return http_token(s, strlen(s));
+	}
 	snprintf(why, size, "UTF-8 text without control characters");
 	return is_text(s);
 }
@@ -242,14 +255,69 @@ static const char *bad_endpoint(cfg_t *e)
 	return NULL;
 }
 
+static int hex_value(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *p = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return p ? (int)(p - digits) : -1;
+}
+
+/* "sha256:" and 64 hex digits to a hash. */
+static bool parse_hash(const char *s, unsigned char hash[32])
+{
+	static const char begin[] = "sha256:";
+
+	if (strncmp(s, begin, sizeof(begin) - 1) != 0 || strlen(s) != sizeof(begin) - 1 + 64)
+		return false;
+	s += sizeof(begin) - 1;
+	for (size_t i = 0; i < 32; i++) {
+		int high = hex_value(s[2 * i]), low = hex_value(s[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		hash[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+static bool is_token_title(const char *title)
+{
+	unsigned char hash[32];
+
+	return parse_hash(title, hash) || (title[0] == '/' && is_text(title));
+}
+
+static const char *bad_token(cfg_t *t)
+{
+	const char *user = cfg_getstr(t, "user"), *name = cfg_getstr(t, "name"), *why = NULL;
+	struct payload *p;
+
+	if (user == NULL)
+		return "user: expected a user's id";
+	p = name_user(user, strlen(user), &why);
+	if (p && name[0]) {
+		payload_unref(p);
+		p = name_person(name, strlen(name), &why);
+	}
+	payload_unref(p);
+	return p ? NULL : why;
+}
+
 static int check_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-	const char *bad = strcmp(cfg_opt_name(opt), "listener") == 0 ? bad_listener(s) : bad_endpoint(s);
+	const char *kind = cfg_opt_name(opt), *bad;
 
+	if (strcmp(kind, "token") == 0 && !is_token_title(cfg_title(s))) {
+		/* The title is not repeated: it may be the token itself. */
+		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
+		return -1;
+	}
+	bad = strcmp(kind, "listener") == 0 ? bad_listener(s) : strcmp(kind, "token") == 0 ? bad_token(s) : bad_endpoint(s);
 	if (bad == NULL)
 		return 0;
-	cfg_error(cfg, "%s \"%s\": %s", cfg_opt_name(opt), cfg_title(s), bad);
+	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
 	return -1;
 }
 
@@ -284,10 +352,11 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 
 static cfg_t *new_parser(void)
 {
-	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], top[N_GLOBAL + 4];
+	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], top[N_GLOBAL + 5];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("token", token, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR(END_MARK, "", CFGF_NONE),
 		CFG_END(),
 	};
@@ -295,6 +364,7 @@ static cfg_t *new_parser(void)
 
 	describe(listener, listener_rows, N_LISTENER);
 	describe(endpoint, endpoint_rows, N_ENDPOINT);
+	describe(token, token_rows, N_TOKEN);
 	describe(top, global_rows, N_GLOBAL);
 	memcpy(top + N_GLOBAL, sections, sizeof(sections));
 	cfg = cfg_init(top, CFGF_NONE);
@@ -304,8 +374,10 @@ static cfg_t *new_parser(void)
 	validate_all(cfg, "", global_rows, N_GLOBAL);
 	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
+	validate_all(cfg, "token|", token_rows, N_TOKEN);
 	cfg_set_validate_func(cfg, "listener", check_section);
 	cfg_set_validate_func(cfg, "endpoint", check_section);
+	cfg_set_validate_func(cfg, "token", check_section);
 	return cfg;
 }
 
@@ -381,6 +453,21 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 	return good;
 }
 
+static bool fill_token(struct config_token *t, cfg_t *s)
+{
+	char where[4200];
+	bool good;
+
+	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
+	t->where = strdup(where);
+	t->title = strdup(cfg_title(s));
+	good = t->where && t->title;
+	t->hashed = parse_hash(cfg_title(s), t->sha256);
+	for (size_t i = 0; i < N_TOKEN; i++)
+		good = store(t, &token_rows[i], s) && good;
+	return good;
+}
+
 static bool fill(struct config *c, cfg_t *cfg)
 {
 	bool good = true;
@@ -389,7 +476,8 @@ static bool fill(struct config *c, cfg_t *cfg)
 		good = store(c, &global_rows[i], cfg) && good;
 	c->listeners = calloc(cfg_size(cfg, "listener") + 1, sizeof(*c->listeners));
 	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
-	if (!good || c->listeners == NULL || c->endpoints == NULL)
+	c->tokens = calloc(cfg_size(cfg, "token") + 1, sizeof(*c->tokens));
+	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL)
 		return false;
 	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
 		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
@@ -398,6 +486,9 @@ static bool fill(struct config *c, cfg_t *cfg)
 		if (!fill_endpoint(&c->endpoints[c->n_endpoints],
 				   cfg_getnsec(cfg, "endpoint", (unsigned)c->n_endpoints), cfg))
 			return c->n_endpoints++, false;
+	for (; c->n_tokens < cfg_size(cfg, "token"); c->n_tokens++)
+		if (!fill_token(&c->tokens[c->n_tokens], cfg_getnsec(cfg, "token", (unsigned)c->n_tokens)))
+			return c->n_tokens++, false;
 	return true;
 }
 
@@ -541,6 +632,12 @@ void config_free(struct config *c)
 		free(c->endpoints[i].path_pattern);
 	}
 	free(c->endpoints);
+	for (size_t i = 0; i < c->n_tokens; i++) {
+		free_rows(&c->tokens[i], token_rows, N_TOKEN);
+		free(c->tokens[i].title);
+		free(c->tokens[i].where);
+	}
+	free(c->tokens);
 	free_rows(c, global_rows, N_GLOBAL);
 	free(c);
 }
@@ -684,4 +781,6 @@ void config_print(const struct config *c, FILE *to)
 		print_section("listener", c->listeners[i].name, listener_rows, N_LISTENER, &c->listeners[i], to);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
+	for (size_t i = 0; i < c->n_tokens; i++)
+		print_section("token", c->tokens[i].title, token_rows, N_TOKEN, &c->tokens[i], to);
 }

@@ -20,6 +20,7 @@ enum config_journal { CONFIG_JOURNAL_AUTO, CONFIG_JOURNAL_MEMORY, CONFIG_JOURNAL
 enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_DISK };
 enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANNOUNCE_OFF };
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
+enum config_role { CONFIG_ROLE_USER, CONFIG_ROLE_MODERATOR, CONFIG_ROLE_ADMIN };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
 
 struct config_list {
@@ -36,7 +37,7 @@ typedef uint32_t config_TIME;
 typedef char *config_STRING;
 typedef struct config_list config_LIST;
 /* One of the enums above. */
-typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING;
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_ROLE;
 
 struct config_listener {
 	char *name;
@@ -51,11 +52,23 @@ struct config_endpoint {
 #include "daemon/config.def"
 };
 
+/* Whose a token is. The token itself is not here: its hash, or the file that has it (token_table). */
+struct config_token {
+	char *title;              /* sha256:HEX, or the file's path */
+	char *where;              /* FILE:LINE, for what is found wrong later */
+	bool hashed;              /* the title is a hash */
+	unsigned char sha256[32]; /* if so */
+#define TOKEN(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
 struct config {
 	struct config_listener *listeners;
 	size_t n_listeners;
 	struct config_endpoint *endpoints;
 	size_t n_endpoints;
+	struct config_token *tokens;
+	size_t n_tokens;
 #define GLOBAL(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };

@@ -5,6 +5,7 @@
 #include "daemon/front.h"
 #include "daemon/listeners.h"
 #include "daemon/storage.h"
+#include "daemon/token_table.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -48,6 +49,7 @@ struct crew {
 	struct listeners *listeners;
 	struct endpoints *endpoints;
 	struct storage *storage;
+	struct tokens *tokens;
 	struct journal *journal;
 	struct shared_map *names;
 	struct shared_count connections, rooms;
@@ -111,6 +113,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 	c->mailboxes = calloc(n, sizeof(struct mailbox *));
 	c->workers = calloc(n, sizeof(struct worker *));
 	if (c->mailboxes && c->workers)
+		c->tokens = token_table_new(cfg, err, errlen);
+	if (c->tokens)
 		c->storage = storage_open(cfg, err, errlen);
 	if (c->storage)
 		c->listeners = listeners_open(cfg, n, err, errlen);
@@ -307,6 +311,7 @@ void crew_free(struct crew *c)
 	for (unsigned i = 0; i < c->n; i++)
 		front_free(c->hands[i].front);
 	storage_free(c->storage);
+	tokens_free(c->tokens);
 	shared_map_free(c->names);
 	endpoints_free(c->endpoints);
 	free(c->mailboxes);

@@ -13,12 +13,16 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/front.h \
 	src/daemon/given_sockets.c \
 	src/daemon/given_sockets.h \
+	src/daemon/key_file.c \
+	src/daemon/key_file.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
 	src/daemon/storage.c \
 	src/daemon/storage.h \
+	src/daemon/token_table.c \
+	src/daemon/token_table.h \
 	src/daemon/web_assets.h
 nodist_src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/web_assets.c

@@ -6,6 +6,7 @@
 #include "daemon/config.h"
 #include "daemon/crew.h"
 #include "daemon/sd_notify.h"
+#include "daemon/token_table.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -123,6 +124,17 @@ static struct config *load(const struct arguments *a, bool *any_host)
 		die(err);
 	*any_host = rc == 1;
 	return cfg;
+}
+
+/* What the configuration names besides itself. */
+static void check_files(const struct config *cfg)
+{
+	char err[512];
+	struct tokens *t = token_table_new(cfg, err, sizeof(err));
+
+	if (t == NULL)
+		die(err);
+	tokens_free(t);
 }
 
 /* As many files as the system lets us, and no more connections than that. */
@@ -290,8 +302,10 @@ int main(int argc, char **argv)
 
 	if (a.print)
 		config_print(cfg, stdout);
-	if (a.check)
+	if (a.check) {
+		check_files(cfg);
 		fprintf(stderr, "natterd: the configuration is good\n");
+	}
 	if (a.check || a.print) {
 		config_free(cfg);
 		return 0;

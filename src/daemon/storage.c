@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/storage.h"
+#include "daemon/key_file.h"
 
 #include "base/log.h"
 #include "chat/journal_memory.h"
@@ -24,6 +25,7 @@ struct storage {
 	char folder[3900]; /* "": there is none */
 	bool sqlite;
 	int lock;
+	struct secret_key key;
 };
 
 /* The first of systemd's, where it gives several. */
@@ -87,6 +89,19 @@ static int lock(struct storage *s, char *err, size_t errlen)
 	return -1;
 }
 
+static int load_key(struct storage *s, char *err, size_t errlen)
+{
+	int rc = s->folder[0] ? key_file_load(s->folder, &s->key, err, errlen) : 0;
+
+	if (rc > 0)
+		log_warning("sessions end with this process, for their key cannot be stored", "folder=%s error=\"%s\"",
+			    s->folder, err);
+	if (s->folder[0] || secret_key_draw(&s->key))
+		return rc < 0 ? -1 : 0;
+	snprintf(err, errlen, "OpenSSL has no random numbers");
+	return -1;
+}
+
 struct storage *storage_open(const struct config *cfg, char *err, size_t errlen)
 {
 	struct storage *s = calloc(1, sizeof(*s));
@@ -98,11 +113,14 @@ struct storage *storage_open(const struct config *cfg, char *err, size_t errlen)
 	s->config = cfg;
 	s->lock = -1;
 	find_folder(s);
-	if (choose(s, err, errlen) == 0 && (s->folder[0] == '\0' || lock(s, err, errlen) == 0))
+	if (choose(s, err, errlen) == 0 && (s->folder[0] == '\0' || lock(s, err, errlen) == 0) &&
+	    load_key(s, err, errlen) == 0)
 		return s;
 	storage_free(s);
 	return NULL;
 }
+
+const struct secret_key *storage_secret_key(const struct storage *s) { return &s->key; }
 
 #ifdef HAVE_SQLITE
 static struct journal *make_sqlite(const struct storage *s, char *err, size_t errlen)

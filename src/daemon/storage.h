@@ -1,5 +1,6 @@
 /*
- * storage: the state directory, and the journal that the configuration asks for.
+ * storage: the state directory, and what is in it: the journal that the
+ * configuration asks for, and the key that signs session secrets.
  *
  * The directory is option state_dir, else the one that systemd names in
  * $STATE_DIRECTORY, else there is none. It is locked as long as the storage is
@@ -13,6 +14,7 @@
 #include "daemon/config.h"
 
 #include "chat/journal.h"
+#include "chat/secret.h"
 
 #include <stddef.h>
 
@@ -20,6 +22,12 @@ struct storage;
 
 /* CFG must outlive it. NULL: ERR says why. */
 struct storage *storage_open(const struct config *cfg, char *err, size_t errlen);
+
+/*
+ * The key for session secrets: the state directory's, else one that ends with
+ * this process. It is the storage's.
+ */
+const struct secret_key *storage_secret_key(const struct storage *s);
 
 /* The journal, which is to be freed before the storage is. NULL: ERR says why. */
 struct journal *storage_journal(const struct storage *s, char *err, size_t errlen);

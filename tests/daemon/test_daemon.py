@@ -98,6 +98,29 @@ def test_print_config_can_be_loaded_again(tmp_path):
         assert run("--print-config", "-c", again) == (0, out)
 
 
+def test_tokens_are_read_and_never_shown(tmp_path):
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    token.chmod(0o640)
+    path = conf(tmp_path, f'token "{token}" {{ user = "4711" }}\n')
+    assert run("-t", "-c", path)[0] == 0
+    status, out = run("--print-config", "-c", path)
+    assert status == 0 and f'token "{token}" {{' in out and 'user = "4711"' in out and "s3cret" not in out
+    token.chmod(0o644)
+    for args in (["-t"], []):
+        status, out = run(*args, "-c", path)
+        assert status == 1 and f'{path}:1: token "{token}": everybody on this machine can read' in out
+    status, out = run("-t", "-c", conf(tmp_path, "token s3cret { user = u }\n"))
+    assert status == 1 and "expected sha256:" in out and "s3cret" not in out
+
+
+def test_a_key_that_others_can_read_is_refused(tmp_path):
+    (tmp_path / "session.key").write_bytes(bytes(32))
+    (tmp_path / "session.key").chmod(0o644)
+    status, out = run("-c", conf(tmp_path, f"state_dir = {tmp_path}\nlistener main {{ port = 0 }}\n"))
+    assert status == 1 and f"{tmp_path}/session.key: others than its owner have access to it" in out
+
+
 def test_sample_has_the_defaults():
     """conf/natterd.conf shows every option as it is without it, but for announce."""
     _, sample = run("--print-config", "-c", os.path.join(SRC, "conf", "natterd.conf"))

@@ -1,15 +1,17 @@
 /*
- * ws_upgrade, ws_extension and the agreeing of ws_deflate, on the heads of
- * requests: an accepted one has an accept and tokens as offers, and its answer
+ * ws_upgrade, ws_extension, token and the agreeing of ws_deflate, on the heads
+ * of requests: an accepted one has an accept and tokens as offers, and its answer
  * fits to the byte; extensions are read to their end, each piece within a
  * field of theirs; what is agreed on is in range, was offered with a token,
- * and its answer, taken as an offer, is agreed on as it is.
+ * and its answer, taken as an offer, is agreed on as it is; a token is taken
+ * from where it may be.
  *
  * Input: which of the good fields to put in, target and host on a line each,
  * and the lines of other fields.
  */
 #include <config.h>
 
+#include "wire/token.h"
 #include "wire/ws_deflate.h"
 #include "wire/ws_extension.h"
 #include "wire/ws_upgrade.h"
@@ -231,6 +233,32 @@ static const char *check_deflate(const struct http_head *h, const char *buf, boo
 	return NULL;
 }
 
+/* ---- tokens ---- */
+
+static enum token_verdict check_token(const struct http_head *h, const char *buf, const struct token_places *where)
+{
+	struct token t;
+	enum token_verdict verdict;
+
+	memset(&t, 0xff, sizeof(t));
+	verdict = token_find(h, buf, where, &t);
+	if (verdict == TOKEN_BAD)
+		CHECK(t.why && *t.why);
+	else
+		CHECK(!t.why && t.len <= TOKEN_MAX && strlen(t.text) == t.len && (t.len > 0) == (verdict == TOKEN_OK));
+	return verdict;
+}
+
+/* Where more places count there is no less of a token. */
+static void check_tokens(const struct http_head *h, const char *buf)
+{
+	static const struct token_places few = {NULL, false}, all = {"a", true};
+	enum token_verdict in_few = check_token(h, buf, &few), in_all = check_token(h, buf, &all);
+
+	if (in_few != TOKEN_NONE)
+		CHECK(in_all == TOKEN_BAD || in_all == in_few);
+}
+
 static void check_head(const struct http_head *h, const char *buf)
 {
 	char with_takeover[WS_DEFLATE_ANSWER_MAX], without[WS_DEFLATE_ANSWER_MAX];
@@ -241,6 +269,7 @@ static void check_head(const struct http_head *h, const char *buf)
 
 	CHECK((check_deflate(h, buf, true, with_takeover) != NULL) == (extensions != NULL));
 	check_extensions(h, buf);
+	check_tokens(h, buf);
 	verdict = ws_upgrade_check(h, buf, &u);
 	if (verdict == WS_UPGRADE_BAD)
 		CHECK((u.status == 400 || u.status == 426) && u.why && *u.why);

@@ -66,6 +66,8 @@ seeds("ws_upgrade", b"\x0f",
       "Sec-WebSocket-Extensions: permessage-deflate",
       deflate_twice_named="/\na\nSec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9; "
       "server_max_window_bits=9, permessage-deflate; =, permessage-deflate; server_max_window_bits=8",
+      tokens="/?token=%61b&token=ab\na\nAuthorization: Bearer ab\nCookie: b=c; a=\"ab\"\nSec-WebSocket-Protocol: natter.bearer.ab",
+      tokens_two="/?token=x\na\nAuthorization: bearer ab", tokens_cut="/?token=%4\na\nCookie: a=; =b; a\nAuthorization: Basic x",
       extensions_bad="/\na\nSec-WebSocket-Extensions: a; b=\"c")
 seeds("ws_upgrade", b"\0",
       own_fields="/\na\nUpgrade: h2c, WebSocket\nConnection: keep-alive, upgrade\nSec-WebSocket-Version: 13\n"
@@ -159,4 +161,6 @@ seeds("config", b"",
       unknown="colour = red", no_number="backlog = many", out_of_range="backlog = 0", no_word="log = paper",
       not_text=b'default_type = "a\x01"', not_utf8=b'default_type = "\xff"', cut_off='endpoint "/a" {', no_end='pid_file = "a',
       no_listener='endpoint "/a" { listener = {x} }', no_path='endpoint a { }', star='endpoint "/*a" { }', title_twice="listener a {}\nlistener a {}",
-      mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
+      tokens='token "sha256:%s" { user = u }\ntoken "/a/b" { user = "u" name = "Ann" role = admin }' % ("aB" * 32),
+      token_title='token secret { user = u }', token_user='token "/a" { name = x }', token_name='token "/a" { user = u name = " " }',
+      cookie='token_cookie = "a=b"', mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")

@@ -2,6 +2,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -107,10 +108,48 @@ static void test_keys(void **state)
 	assert_null(name_key("\x01", 1));
 }
 
+static void user_is(const char *in, size_t len, bool good)
+{
+	const char *why = NULL;
+	struct payload *p = name_user(in, len, &why);
+
+	assert_int_equal(p != NULL, good);
+	if (p == NULL)
+		assert_non_null(why);
+	else
+		assert_memory_equal(p->data, in, len + 1);
+	payload_unref(p);
+}
+
+/* A user's id is taken as it is, byte by byte. */
+static void test_users(void **state)
+{
+	char id[66];
+
+	(void)state;
+	memset(id, 'x', sizeof(id));
+	id[64] = '\0';
+	user_is(id, 64, true);
+	id[64] = 'x';
+	user_is(id, 65, false);
+	user_is("4711", 4, true);
+	user_is(" Ann@example.org ", 17, true);
+	user_is("cafe\xcc\x81", 6, true);
+	user_is("", 0, false);
+	user_is("a\0b", 3, false);
+	user_is("a\nb", 3, false);
+	user_is("a\x7f", 2, false);
+	user_is("\xc2\x85", 2, false);
+	user_is("\xc3", 1, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_rooms), cmocka_unit_test(test_people), cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_rooms),
+		cmocka_unit_test(test_users),
+		cmocka_unit_test(test_people),
+		cmocka_unit_test(test_keys),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

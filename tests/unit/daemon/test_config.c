@@ -137,11 +137,95 @@ static void test_errors_name_the_line(void **state)
 	bad("end\\ of\\ file = x\n", ":1: ");
 }
 
+#define HASH "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static void test_tokens(void **state)
+{
+	struct config *c = good("token \"" HASH "\" { user = \"4711\" }\n"
+				"token /a/b { user = \"4711\" name = \"Ann\" role = moderator }\n\n"
+				"token \"/c d\" {\nuser = \"a b\"\nrole = admin\n}\n");
+	char where[80];
+
+	(void)state;
+	assert_int_equal(c->n_tokens, 3);
+	assert_true(c->tokens[0].hashed);
+	assert_int_equal(c->tokens[0].sha256[0], 0xba);
+	assert_int_equal(c->tokens[0].sha256[31], 0xad);
+	assert_string_equal(c->tokens[0].user, "4711");
+	assert_string_equal(c->tokens[0].name, "");
+	assert_int_equal(c->tokens[0].role, CONFIG_ROLE_USER);
+	assert_false(c->tokens[1].hashed);
+	assert_string_equal(c->tokens[1].title, "/a/b");
+	assert_string_equal(c->tokens[1].name, "Ann");
+	assert_int_equal(c->tokens[1].role, CONFIG_ROLE_MODERATOR);
+	assert_int_equal(c->tokens[2].role, CONFIG_ROLE_ADMIN);
+	snprintf(where, sizeof(where), "%s:7", path);
+	assert_string_equal(c->tokens[2].where, where);
+	config_free(c);
+	c = good("");
+	assert_int_equal(c->n_tokens, 0);
+	config_free(c);
+}
+
+/* A title that is none may be the token itself, and is not repeated. */
+static void test_tokens_refused(void **state)
+{
+	static const char title[] = ":1: token: expected sha256: and 64 hex digits, or the absolute path";
+	static const char long_user[] = "token /a { user = "
+		"uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu }";
+	char err[512];
+
+	(void)state;
+	bad("token s3cret { user = u }", title);
+	assert_null(load("token s3cret { user = u }", err));
+	assert_null(strstr(err, "s3cret"));
+	bad("token \"sha256:abcd\" { user = u }", title);
+	bad("token \"" HASH "0\" { user = u }", title);
+	bad("token \"sha256:xa7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\" { user = u }", title);
+	bad("token \"\" { user = u }", title);
+	bad("token { user = u }", ":1: ");
+	bad("token /a { }", ":1: token \"/a\": user: expected a user's id");
+	bad("token /a {\nname = Ann\n}", ":3: token \"/a\": user: expected a user's id");
+	bad("token /a { user = \"\" }", ":1: token \"/a\": the user's id is empty");
+	bad(long_user, ":1: token \"/a\": the user's id is longer than 64 bytes");
+	bad("token /a { user = \"a\tb\" }", ":1: user: expected UTF-8 text without control characters");
+	bad("token /a { user = u name = \" \" }", ":1: token \"/a\": the name is empty");
+	bad("token /a { user = u role = guest }", ":1: role: expected one of user moderator admin, not 'guest'");
+	bad("token /a { user = u colour = red }", ":1: no such option 'colour'");
+	bad("token /a { user = u }\ntoken /a { user = v }", ":2: ");
+}
+
+static void test_identity_options(void **state)
+{
+	struct config *c = good("anonymous = no\nendpoint \"/a\" { }\nendpoint \"/b\" { anonymous = yes }\n"
+				"token_cookie = \"auth-1\"\n");
+
+	(void)state;
+	assert_false(c->anonymous);
+	assert_false(c->endpoints[0].anonymous);
+	assert_true(c->endpoints[1].anonymous);
+	assert_string_equal(c->token_cookie, "auth-1");
+	assert_false(c->token_query);
+	assert_int_equal(c->auth_timeout, 10000);
+	assert_int_equal(c->session_keep, 120000);
+	assert_int_equal(c->recover_max, 10000);
+	assert_int_equal(c->rooms_per_connection, 50);
+	assert_int_equal(c->reserved_names.n, 5);
+	assert_string_equal(c->reserved_names.v[4], "natterd");
+	config_free(c);
+	bad("token_cookie = \"a=b\"", ":1: token_cookie: expected the name of a cookie: letters, digits and !#$%&'*");
+	bad("token_cookie = \"a b\"", ":1: token_cookie: ");
+	bad("auth_timeout = 0", ":1: auth_timeout: expected a time like 500ms, 10s, 2min or 1h from 1s to 10min");
+	bad("rooms_per_connection = 0", ":1: rooms_per_connection");
+}
+
 static void test_print_can_be_loaded_again(void **state)
 {
 	struct config *c = good("rooms = {\"a$b\", \"c\\\\d\"}\nmax_message = 100000\nping_interval = 1500ms\nroom_keep = 0\n"
 				"listener u { path = /run/x.sock mode = \"0600\" }\n"
-				"endpoint \"/e\" { handler = echo listener = {u} announce = name }\n");
+				"endpoint \"/e\" { handler = echo listener = {u} announce = name }\n"
+				"token \"" HASH "\" { user = \"a b\" role = admin }\n"
+				"token \"/t$\" { user = u name = \"Ann B\" }\n");
 	char *first = NULL, *second = NULL;
 	size_t n;
 	FILE *f = open_memstream(&first, &n);
@@ -154,6 +238,10 @@ static void test_print_can_be_loaded_again(void **state)
 	assert_string_equal(c->rooms.v[0], "a$b");
 	assert_string_equal(c->rooms.v[1], "c\\d");
 	assert_int_equal(c->max_message, 100000);
+	assert_string_equal(c->tokens[0].user, "a b");
+	assert_int_equal(c->tokens[0].role, CONFIG_ROLE_ADMIN);
+	assert_string_equal(c->tokens[1].title, "/t$");
+	assert_string_equal(c->tokens[1].name, "Ann B");
 	f = open_memstream(&second, &n);
 	config_print(c, f);
 	fclose(f);
@@ -276,6 +364,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),	     cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_tokens),		     cmocka_unit_test(test_tokens_refused),
+		cmocka_unit_test(test_identity_options),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_print_can_be_loaded_again),
 		cmocka_unit_test(test_the_file_that_is_installed),
 		cmocka_unit_test(test_host_and_port),	     cmocka_unit_test(test_endpoints),

@@ -1,0 +1,57 @@
+/*
+ * keeper: sessions that outlive their connections.
+ *
+ * Every natter.v1 session has an id, which its client knows as a secret (see
+ * secret.h) and by which its messages are its own. When its connection ends,
+ * id and name are kept for session_keep; a connection that presents the secret
+ * gets them, also from a connection that still has them and is closed. The
+ * process-wide map `sessions` says which worker's keeper has an id, and the
+ * two speak by letter. Names are noted at the journal too, so that they are
+ * held over a restart. One a hub, on its thread.
+ */
+#ifndef NATTER_CHAT_KEEPER_H
+#define NATTER_CHAT_KEEPER_H
+
+#include "chat/reply.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hub;
+struct keeper;
+struct person;
+struct session;
+struct v1;
+
+/* Sessions without a connection, of a worker; the one that is kept longest gives way. */
+#define KEEPER_MAX 10000
+
+struct keeper *keeper_new(struct hub *h); /* NULL: no memory */
+void keeper_free(struct keeper *k);       /* NULL is fine */
+
+/* Draws an id for V. 0, or -1: no memory, or no random numbers. */
+int keeper_open(struct keeper *k, struct v1 *v, uint32_t serial);
+
+/* V's connection is over: its id, and its name if it has one, are kept for a while. Takes PERSON (may be NULL). */
+void keeper_close(struct keeper *k, struct v1 *v, uint32_t serial, struct person *person);
+
+/*
+ * V asks for the session of SECRET. REPLY_COUNT: it is asked for, or there already:
+ * session_resumed() is called, perhaps from here; else why not.
+ */
+enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const char *secret, size_t len);
+
+/* Somebody's name is taken from whom this keeper keeps; whether there was one of that serial. */
+bool keeper_take_name(struct keeper *k, uint32_t serial);
+
+/* A guest's name is the session's now, or not any more. */
+void keeper_note_name(struct keeper *k, const struct v1 *v, const struct person *p);
+void keeper_forget_name(struct keeper *k, const struct person *p);
+
+/* At the daemon's start, on one hub: names of before are held for those who come back. */
+void keeper_restore(struct keeper *k);
+
+/* Once a second. */
+void keeper_tick(struct keeper *k);
+
+#endif

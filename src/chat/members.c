@@ -1,0 +1,103 @@
+#include <config.h>
+
+#include "chat/members.h"
+
+#include "base/strmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool members_add(struct members *m, struct person *p, int64_t now)
+{
+	struct member *x;
+
+	if (p == NULL) {
+		m->guests++;
+		return true;
+	}
+	if (m->persons == NULL)
+		m->persons = strmap_new();
+	x = m->persons ? strmap_get(m->persons, p->ident, strlen(p->ident)) : NULL;
+	if (x) {
+		x->seats++;
+		return false;
+	}
+	x = malloc(sizeof(*x));
+	if (x == NULL || m->persons == NULL || strmap_put(m->persons, p->ident, strlen(p->ident), x) < 0) {
+		free(x); /* it is there, and not shown */
+		return false;
+	}
+	*x = (struct member){ person_ref(p), now, 1 };
+	return true;
+}
+
+bool members_remove(struct members *m, const struct person *p)
+{
+	struct member *x = p ? (struct member *)members_find(m, p->ident) : NULL;
+
+	if (p == NULL)
+		return m->guests > 0 && m->guests-- > 0;
+	if (x == NULL || --x->seats > 0)
+		return false;
+	strmap_del(m->persons, p->ident, strlen(p->ident));
+	person_unref(x->person);
+	free(x);
+	return true;
+}
+
+size_t members_count(const struct members *m) { return m->persons ? strmap_count(m->persons) : 0; }
+
+const struct member *members_find(const struct members *m, const char *ident)
+{
+	return m->persons ? strmap_get(m->persons, ident, strlen(ident)) : NULL;
+}
+
+const struct member *members_named(const struct members *m, const char *key)
+{
+	const struct member *x;
+
+	for (size_t pos = 0; m->persons && (x = strmap_next(m->persons, &pos, NULL, NULL)) != NULL;)
+		if (x->person->key && strcmp(x->person->key, key) == 0)
+			return x;
+	return NULL;
+}
+
+static const char *shown(const struct person *p) { return p->name ? p->name : p->user; }
+
+static int compare(const void *a, const void *b)
+{
+	const struct person *x = (*(const struct member *const *)a)->person, *y = (*(const struct member *const *)b)->person;
+
+	return strcmp(shown(x), shown(y));
+}
+
+json_t *members_page(const struct members *m, const char *after, size_t limit, bool *more)
+{
+	const struct member **all = malloc((members_count(m) + 1) * sizeof(*all)), *x;
+	json_t *page = json_array();
+	size_t n = 0;
+
+	for (size_t pos = 0; all && m->persons && (x = strmap_next(m->persons, &pos, NULL, NULL)) != NULL;)
+		if (strcmp(shown(x->person), after) > 0)
+			all[n++] = x;
+	if (n)
+		qsort(all, n, sizeof(*all), compare);
+	*more = n > limit;
+	for (size_t i = 0; page && i < n && i < limit; i++)
+		json_array_append_new(page, json_pack("{s:s*,s:s*,s:I}", "name", all[i]->person->name, "user",
+						      all[i]->person->user, "since", (json_int_t)all[i]->since));
+	free(all);
+	return page;
+}
+
+void members_clear(struct members *m)
+{
+	struct member *x;
+
+	for (size_t pos = 0; m->persons && (x = strmap_next(m->persons, &pos, NULL, NULL)) != NULL;) {
+		person_unref(x->person);
+		free(x);
+	}
+	strmap_free(m->persons);
+	*m = (struct members){ NULL, 0 };
+}

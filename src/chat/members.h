@@ -1,0 +1,46 @@
+/*
+ * members: who is in a room, as its home knows it.
+ *
+ * Persons are known one by one: several connections of one user are one
+ * member. Guests without a name are only counted. Belongs to the room.
+ */
+#ifndef NATTER_CHAT_MEMBERS_H
+#define NATTER_CHAT_MEMBERS_H
+
+#include "chat/person.h"
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct strmap;
+
+struct members {
+	struct strmap *persons; /* struct member, by ident; NULL: there was none yet */
+	uint32_t guests;
+};
+
+struct member {
+	struct person *person;
+	int64_t since;  /* ms since 1970 */
+	uint32_t seats; /* its connections */
+};
+
+/* A connection of P (ref'd; NULL: a guest) is in. Whether somebody new is. */
+bool members_add(struct members *m, struct person *p, int64_t now);
+
+/* And out. Whether somebody has gone. */
+bool members_remove(struct members *m, const struct person *p);
+
+size_t members_count(const struct members *m); /* persons */
+
+/* By ident, or by the key of a name; NULL: not there. */
+const struct member *members_find(const struct members *m, const char *ident);
+const struct member *members_named(const struct members *m, const char *key);
+
+/* Up to LIMIT of them behind AFTER ("" from the first), by name and ident, as JSON; *more: there are others. NULL: no memory. */
+json_t *members_page(const struct members *m, const char *after, size_t limit, bool *more);
+
+void members_clear(struct members *m);
+
+#endif
