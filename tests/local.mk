@@ -213,10 +213,10 @@ check-long: check check-valgrind conform
 		$(AM_TESTS_ENVIRONMENT) NATTER_IO_URING=$$uring srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; \
 	done
 
-# ---- how much of src/ the tests run ----
+# ---- how much of src/ the tests run; COVER=tests/conform/run for those tests only ----
 
 coverage:
-	@srcdir='$(srcdir)' $(srcdir)/tests/coverage
+	@srcdir='$(srcdir)' $(srcdir)/tests/coverage $(COVER)
 
 print-unit-tests:
 	@echo $(unit_tests)

@@ -10,7 +10,8 @@
  *
  * (room, epoch, seq) that anybody saw is never used again: seq rises by 1
  * within an epoch, and a journal that cannot prove where it stood begins a new
- * epoch.
+ * epoch. So does a room that was forgotten: one without members of which no
+ * message, cid or state is left.
  *
  * A sender is an opaque byte string that names who says something, and has to
  * outlive a restart where its cids are to: a user's id, else a session's id
@@ -92,8 +93,8 @@ struct journal_listener {
 
 /*
  * A request about state, and its answer: one letter there and back. SCOPE is
- * whose it is (a room, a user), KEY which; both opaque bytes, at most 1 KB
- * each. The journal takes the letter and posts it to TO with `answered` as its
+ * whose it is ("room:" and a room's name, "user:" and a user's), KEY which;
+ * both opaque bytes, at most 1 KB each. A room that has state is not forgotten. The journal takes the letter and posts it to TO with `answered` as its
  * open function, which owns it again and frees it with journal_state_clear().
  * Requests take effect in the order in which one thread posts them.
  */

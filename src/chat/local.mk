@@ -53,5 +53,5 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/v1.h
 
 CHAT = src/chat/libchat.a
-CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(CRYPTO_LIBS)
+CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(CRYPTO_LIBS)
 CHAT_ALL = $(CHAT) $(CHAT_LIBS)

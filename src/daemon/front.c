@@ -73,7 +73,7 @@ static struct fanout *fanout_of(struct audience *a) { return ((struct crowd *)a)
 
 static int crowd_add(struct audience *a, struct seat *seat, struct sink *sink)
 {
-	return fanout_add(fanout_of(a), (struct fanout_seat *)seat, conn_of(sink));
+	return fanout_add(fanout_of(a), (struct fanout_seat *)seat, conn_of(sink), DIALECT_PLAIN);
 }
 
 static void crowd_remove(struct audience *a, struct seat *seat)
@@ -84,7 +84,7 @@ static void crowd_remove(struct audience *a, struct seat *seat)
 
 static void crowd_publish(struct audience *a, struct payload *text, unsigned dialects)
 {
-	if ((dialects & DIALECT_PLAIN) && fanout_publish(fanout_of(a), text->data, text->len) < 0)
+	if (fanout_publish(fanout_of(a), text->data, text->len, dialects) < 0)
 		log_limited(LOG_LEVEL_ERROR, "no memory for a room's batch", "bytes=%u", text->len);
 }
 

@@ -22,7 +22,7 @@ struct batch {
 	uint64_t begin; /* position of data[0] */
 };
 
-/* The members who take the same bytes. */
+/* The members of one kind who take the same bytes. */
 struct fanout_wire {
 	struct worker *worker;
 	struct fanout_wire *next;       /* of the room */
@@ -33,11 +33,12 @@ struct fanout_wire {
 	struct batch filling, flushing; /* flushing ends where filling begins */
 	uint64_t begun, rests_until;    /* us: see rest() */
 	uint8_t deflate_bits;           /* as struct conn has it */
+	uint8_t kind;                   /* 0: free, for nobody is in it */
 	bool dirty;
 };
 
 struct fanout {
-	struct fanout_wire plain; /* first of the list; the others come with their first member */
+	struct fanout_wire first; /* of the list; the others come with their first member */
 };
 
 struct fanout *fanout_new(struct worker *w)
@@ -45,7 +46,7 @@ struct fanout *fanout_new(struct worker *w)
 	struct fanout *f = calloc(1, sizeof(*f));
 
 	if (f)
-		f->plain.worker = w;
+		f->first.worker = w;
 	return f;
 }
 
@@ -139,15 +140,15 @@ static int append(struct fanout_wire *wire, const struct framer_frame *f)
 	return 0;
 }
 
-int fanout_publish(struct fanout *f, const char *text, size_t len)
+int fanout_publish(struct fanout *f, const char *text, size_t len, unsigned kinds)
 {
 	struct framer framer;
 	struct framer_frame frame;
 	int result = 0;
 
-	framer_init(&framer, f->plain.worker, WS_OP_TEXT, text, len);
-	for (struct fanout_wire *wire = &f->plain; wire; wire = wire->next) {
-		if (wire->n == 0)
+	framer_init(&framer, f->first.worker, WS_OP_TEXT, text, len);
+	for (struct fanout_wire *wire = &f->first; wire; wire = wire->next) {
+		if (!(wire->kind & kinds))
 			continue;
 		framer_make(&framer, wire->deflate_bits, &frame);
 		if (append(wire, &frame) < 0)
@@ -318,22 +319,31 @@ static void put(struct fanout_wire *wire, uint32_t index, const struct member *m
 	seat_in(m->conn, wire)->index = index;
 }
 
-/* The wire for BITS, a new one if need be. NULL: no memory. */
-static struct fanout_wire *wire_for(struct fanout *f, uint8_t bits)
+/* A free wire, or a new one, for members of KIND who take BITS. NULL: no memory. */
+static struct fanout_wire *wire_new(struct fanout *f, uint8_t bits, uint8_t kind)
 {
-	struct fanout_wire *wire = &f->plain;
+	struct fanout_wire *wire = &f->first;
 
-	while (wire->deflate_bits != bits) {
+	while (wire->kind) {
 		if (wire->next == NULL) {
 			wire->next = calloc(1, sizeof(*wire));
 			if (wire->next == NULL)
 				return NULL;
 			wire->next->worker = wire->worker;
-			wire->next->deflate_bits = bits;
 		}
 		wire = wire->next;
 	}
+	wire->deflate_bits = bits;
+	wire->kind = kind;
 	return wire;
+}
+
+static struct fanout_wire *wire_for(struct fanout *f, uint8_t bits, uint8_t kind)
+{
+	for (struct fanout_wire *wire = &f->first; wire; wire = wire->next)
+		if (wire->deflate_bits == bits && wire->kind == kind)
+			return wire;
+	return wire_new(f, bits, kind);
 }
 
 static bool members_reserve(struct fanout_wire *wire)
@@ -351,9 +361,9 @@ static bool members_reserve(struct fanout_wire *wire)
 	return true;
 }
 
-int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c)
+int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c, unsigned kind)
 {
-	struct fanout_wire *wire = wire_for(f, c->deflate_bits);
+	struct fanout_wire *wire = wire_for(f, c->deflate_bits, (uint8_t)kind);
 	struct member m = { c, 0 };
 
 	if (wire == NULL || !members_reserve(wire))
@@ -390,6 +400,8 @@ void fanout_remove(struct fanout_seat *seat)
 	}
 	if (gap != --wire->n)
 		put(wire, gap, &wire->members[wire->n]);
+	else if (wire->n == 0)
+		wire->kind = 0;
 	unlink_seat(c, seat);
 	if (wire->capacity > 16 && wire->n < wire->capacity / 4) {
 		struct member *smaller = realloc(wire->members, wire->capacity / 2 * sizeof(*smaller));
@@ -415,11 +427,11 @@ void fanout_free(struct fanout *f)
 
 	if (f == NULL)
 		return;
-	for (wire = f->plain.next; wire; wire = next) {
+	for (wire = f->first.next; wire; wire = next) {
 		next = wire->next;
 		wire_clear(wire);
 		free(wire);
 	}
-	wire_clear(&f->plain);
+	wire_clear(&f->first);
 	free(f);
 }

@@ -1,15 +1,16 @@
 /*
  * fanout: a room's members on one worker, and what they are sent together.
  *
- * Members stand in dense arrays, one for each wire form: those who take
- * messages as they are, and those who take compressed ones, by the size of
- * their window. What is published is framed once for each form, appended to
- * its batch, and the batch goes out at the end of the loop turn with one send
- * per member. Positions count all bytes the wire ever framed, so "how far has
- * this member been served" is one number: somebody who joins in
- * mid-batch gets what came after, and who is sent something for itself alone
- * is served the rest of the batch first (fanout_serve), so its own order of
- * things never breaks.
+ * Members stand in dense arrays ("wires"), one for each wire form and kind: those
+ * who take messages as they are, and those who take compressed ones, by the size
+ * of their window; and of these those of each kind, for what is published may be
+ * for some kinds only (chat's dialects; here they are bits). It is compressed once
+ * for all, framed once for each wire, appended to its batch, and the batch goes
+ * out at the end of the loop turn with one send per member. Positions count all
+ * bytes the wire ever framed, so "how far has this member been served" is one
+ * number: somebody who joins in mid-batch gets what came after, and who is sent
+ * something for itself alone is served the rest of the batch first (fanout_serve),
+ * so its own order of things never breaks.
  *
  * A flush of more than FANOUT_STRIDE sends gives way to other events after half
  * as many, again and again, and goes on in the next turn, after the rooms that have not begun; what is published meanwhile
@@ -52,12 +53,12 @@ struct fanout *fanout_new(struct worker *w);
 /* No member may be left. */
 void fanout_free(struct fanout *f);
 
-/* 0, or -1: no memory. */
-int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c);
+/* KIND: one bit, of the low eight; it stays until fanout_remove(). 0, or -1: no memory. */
+int fanout_add(struct fanout *f, struct fanout_seat *seat, struct conn *c, unsigned kind);
 void fanout_remove(struct fanout_seat *seat);
 
-/* One text message to all members of now, at the end of this turn. 0, or -1: no memory. */
-int fanout_publish(struct fanout *f, const char *text, size_t len);
+/* One text message to all members of now whose kind is in KINDS, at the end of this turn. 0, or -1: no memory. */
+int fanout_publish(struct fanout *f, const char *text, size_t len, unsigned kinds);
 
 /* Sends C what the batches of its rooms still hold for it. */
 void fanout_serve(struct conn *c);

@@ -11,7 +11,8 @@
  * that. Workers' threads only ever post letters.
  *
  * The past of a room outlives subscriptions and restarts, and its epoch as
- * well as long as it can be proved that nothing was lost (see proof.h). cids
+ * well as long as it can be proved that nothing was lost (see proof.h). A room
+ * that has neither subscribers nor anything else left loses its row. cids
  * are kept by a clock that stands still while no journal runs; state expires
  * by one that goes on.
  *

@@ -435,6 +435,24 @@ int sqlite_db_aged_room(struct sqlite_db *db, int64_t time, struct payload **nam
 	return *name ? 1 : no_memory(db);
 }
 
+int sqlite_db_empty_room(struct sqlite_db *db, int64_t *id, struct payload **name)
+{
+	int there = run(db, SQL_rooms_empty, "i", *id);
+	bool no_mem = false;
+
+	if (there != 1)
+		return there;
+	*id = number(db, SQL_rooms_empty, 0);
+	*name = blob(db, SQL_rooms_empty, 1, &no_mem);
+	reset(db, SQL_rooms_empty);
+	return *name ? 1 : no_memory(db);
+}
+
+int sqlite_db_forget_room(struct sqlite_db *db, int64_t id)
+{
+	return run(db, SQL_room_forget, "i", id) < 0 ? -1 : sqlite3_changes(db->handle) > 0;
+}
+
 /* ---- messages ---- */
 
 int sqlite_db_add(struct sqlite_db *db, struct sqlite_db_room *room, const struct journal_message *m)

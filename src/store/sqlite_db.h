@@ -75,6 +75,10 @@ int sqlite_db_save_room(struct sqlite_db *db, const struct payload *name, struct
 int sqlite_db_set_epochs(struct sqlite_db *db, const char *epoch);
 /* A room whose oldest message is of before TIME; *NAME is the caller's. */
 int sqlite_db_aged_room(struct sqlite_db *db, int64_t time, struct payload **name);
+/* The next room, by id above *ID, that keeps no message; *NAME is the caller's. */
+int sqlite_db_empty_room(struct sqlite_db *db, int64_t *id, struct payload **name);
+/* Deletes a room's row, unless cids or state of the room are left: 1, it is gone. */
+int sqlite_db_forget_room(struct sqlite_db *db, int64_t id);
 
 /* Stores *M as the room's next; the room's numbers follow (without being saved). */
 int sqlite_db_add(struct sqlite_db *db, struct sqlite_db_room *room, const struct journal_message *m);

@@ -20,8 +20,10 @@
 #define REPAIR "sqlite3 journal.db .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 new.db; mv journal.db damaged.db; " \
 	"rm -f journal.db-wal journal.db-shm; mv new.db journal.db"
 #define TIDY_EVERY 10000 /* ms */
+#define TIDY_SOON 100    /* where there is more to do */
 #define CLOCK_EVERY 1000 /* ms after which a transaction also notes the clocks */
 #define AGED_A_TIME 20   /* rooms that are trimmed in one go for their age */
+#define EMPTY_A_TIME 200 /* rooms that are looked at in one go, whether they can be forgotten */
 
 /* How it is with the file. */
 enum condition {
@@ -49,6 +51,7 @@ struct sqlite_writer {
 	struct sqlite_db *db;
 	enum condition condition;
 	uint64_t next_try, next_tidy, clocks_noted; /* ms */
+	int64_t looked_at; /* the id of the empty room that was last */
 
 	char epoch[JOURNAL_EPOCH_MAX]; /* of rooms that are new */
 	bool renewed;                  /* and of all others, which the file does not know yet */
@@ -575,6 +578,8 @@ static bool do_batch(struct sqlite_writer *w)
 
 /* ---- upkeep ---- */
 
+/* These return 1 where there is more to do. */
+
 static int trim_aged(struct sqlite_writer *w)
 {
 	int64_t since = clock_wall_ms() - (int64_t)w->opts.age;
@@ -601,11 +606,47 @@ static int trim_aged(struct sqlite_writer *w)
 		if (rc < 0)
 			return -1;
 	}
-	return 0;
+	return w->opts.age != 0;
+}
+
+/*
+ * A room of which nothing is left but its row loses that, or who comes to ever
+ * new rooms would make the file grow for ever. When it comes again its seq
+ * begins at 1, so what is new has an epoch of its own from now on. That stays
+ * so when the transaction fails: an epoch more does no harm.
+ */
+static int forget_rooms(struct sqlite_writer *w)
+{
+	bool any = false;
+
+	for (int i = 0; i < EMPTY_A_TIME; i++) {
+		struct payload *name = NULL;
+		int rc = sqlite_db_empty_room(w->db, &w->looked_at, &name);
+		bool in_use = rc == 1 && strmap_get(w->rooms, name->data, name->len);
+
+		payload_unref(name);
+		if (rc == 0)
+			w->looked_at = 0;
+		if (rc != 1)
+			return rc;
+		if (in_use)
+			continue;
+		rc = sqlite_db_forget_room(w->db, w->looked_at);
+		if (rc == 1 && !any) {
+			any = true;
+			draw(w->epoch, sizeof(w->epoch));
+			rc = sqlite_db_set_text(w->db, "epoch", w->epoch);
+		}
+		if (rc < 0)
+			return -1;
+	}
+	return 1;
 }
 
 static void tidy(struct sqlite_writer *w)
 {
+	int aged = 0, empty = 0;
+
 	if (clock_ms() < w->next_tidy)
 		return;
 	w->next_tidy = clock_ms() + TIDY_EVERY;
@@ -613,8 +654,10 @@ static void tidy(struct sqlite_writer *w)
 	if (!w->in_transaction)
 		return;
 	w->failed = sqlite_db_sweep_cids(w->db, cid_now(w) - (int64_t)w->opts.cid_keep) < 0 ||
-		    sqlite_db_sweep_state(w->db, state_now(w)) < 0 || trim_aged(w) < 0;
-	finish(w);
+		    sqlite_db_sweep_state(w->db, state_now(w)) < 0 || (aged = trim_aged(w)) < 0 ||
+		    (empty = forget_rooms(w)) < 0;
+	if (finish(w) && (aged || empty))
+		w->next_tidy = clock_ms() + TIDY_SOON;
 }
 
 /* Erased texts leave the write-ahead log as well, when there is a quiet moment. */

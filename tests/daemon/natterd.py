@@ -113,6 +113,14 @@ class Natterd:
     def counter_reaches(self, name, value):
         return wait_for(f"{name} to reach {value}", lambda: self.counters()[name] >= value)
 
+    def wait_members(self, n):
+        """Waits until N clients have their place in a room, of all rooms together.
+
+        A handshake is answered before its room's home, on another worker, has heard of the newcomer: who is to
+        hear what somebody else says is waited for, by its own line or message, or by this.
+        """
+        wait_for(f"{n} members", lambda: self.counters()["members"] == n)
+
     def memory(self, which="VmRSS"):
         """Resident bytes; the most there ever were: VmHWM."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as f:

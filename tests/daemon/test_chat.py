@@ -227,7 +227,7 @@ def test_name_of_the_session(plain):
     c.close()
 
 
-@pytest.mark.parametrize("name", ["%00", "%0A", "x" * 65, "%E2%80%AEnna", "%20", "%ff", "%E2%80%8B"])
+@pytest.mark.parametrize("name", ["%00", "%0A", "x" * 65, "%E2%80%AEnna", "%20", "%ff", "%E2%80%8B", "p%D0%B0ypal"])
 def test_bad_names(plain, name):
     c = plain.connect(f"/badnames?name={name}")
     assert error_of(c) == "bad_name"
@@ -294,7 +294,9 @@ def test_announce_by_name(start):
 def test_announce_off(start):
     d = start('announce = off\nendpoint "/loud" { announce = address }\nendpoint "/*" { }\n')
     a, b = d.connect("/r"), d.connect("/r")
+    d.wait_members(2)
     b.close()
+    d.wait_members(1)
     a.expect_silence()
     c = d.connect("/loud")
     assert c.recv_json()["message"] == "127.0.0.1 connected"
@@ -304,7 +306,7 @@ def test_announce_off(start):
 
 def test_announcements_are_summed_up(start):
     d = start("announce_max = 3\n")
-    many = [d.connect("/sum") for _ in range(10)]
+    many = [enter(d, "/sum")] + [d.connect("/sum") for _ in range(9)]
     got = []
     while sum(got) < 7:
         line = many[0].recv_json()["message"]

@@ -147,7 +147,7 @@ def test_port_in_use_by_somebody_else():
 
 
 def test_port_can_be_used_again_at_once(start):
-    d = start()
+    d = start("shutdown_timeout = 1s\n")  # which the client lets pass
     c = d.connect()
     d.stop()
     c.close()
@@ -227,6 +227,7 @@ def test_sigterm_does_not_wait_for_ever(start):
 def test_what_was_queued_arrives_before_the_close(start):
     d = start("message_rate = 0\nsend_queue = 16M\nshutdown_timeout = 1min\n")
     a, slow = d.connect("/q"), d.connect("/q", receive_buffer=4096)
+    d.wait_members(2)
     for i in range(400):
         a.send_json(message="q" * 8000, n=i)
         a.recv_until(n=i)
@@ -362,6 +363,7 @@ def test_given_sockets(tmp_path):
         clients[0].send_json(message="hi")
         for c in clients:
             c.recv_until(message="hi")
+            c.close()
     finally:
         p.send_signal(signal.SIGTERM)
     assert p.wait(20) == 0

@@ -27,6 +27,7 @@ def daemon(request, start, tmp_path):
 
 def test_300_members_of_whom_30_do_not_read(daemon):
     clients = [daemon.connect("/crowd", unix=daemon.unix if i % 10 == 0 else None) for i in range(CLIENTS)]
+    daemon.wait_members(CLIENTS)
     stuck, readers = clients[::10], [c for i, c in enumerate(clients) if i % 10]
     assert len(stuck) == STUCK
     sender, pad = readers[0], "x" * 4000
@@ -57,6 +58,7 @@ def test_300_members_of_whom_30_do_not_read(daemon):
 
 def test_order_at_every_member(daemon):
     clients = [daemon.connect("/order") for _ in range(50)]
+    daemon.wait_members(50)
     for k in range(40):
         for c in clients[:10]:
             c.send_json(message=k)
@@ -69,6 +71,7 @@ def test_order_at_every_member(daemon):
 
 def test_few_talk_by_send(daemon):
     a, b = daemon.connect("/two"), daemon.connect("/two")
+    daemon.wait_members(2)
     for i in range(10):
         a.send_json(message=i)
         assert b.recv_json()["message"] == i and a.recv_json()["message"] == i

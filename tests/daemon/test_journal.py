@@ -153,7 +153,7 @@ def test_a_later_format_is_refused(state, start):
     sqlite(state, "PRAGMA user_version = 99")
     status, out = run("-c", d.config_path)
     assert status == 1 and "was written by a later natter (format 99" in out
-    sqlite(state, "PRAGMA user_version = 2")
+    sqlite(state, "PRAGMA user_version = 3")
 
 
 # ---- a store that cannot ----
@@ -218,6 +218,7 @@ def test_a_damaged_file(state, start):
     refused(c)
     c.send_json(typing=1)
     assert c.recv_json() == {"typing": 1}
+    c.close()
     d.stop()
     with open(path, "rb") as f:
         assert f.read() == damaged  # nothing is thrown away
@@ -241,20 +242,20 @@ def test_newcomers_to_a_busy_room_miss_nothing(state, start):
     """The page is read beside the commits: what comes meanwhile is neither lost nor there twice."""
     d = start(f"state_dir = {state}\nannounce = off\nmessage_rate = 0\nhistory_max = 50\n")
     c = d.connect("/busy")
-    for _ in range(15):
+    for turn in range(15):
         for _ in range(200):
             c.send_json(message="x")
         newcomer = d.connect("/busy?history=50")
         seqs = []
         for _ in range(200):
             c.send_json(message="y")
-        c.send_json(message="end")
+        c.send_json(message=f"end {turn}")
         while True:
             m = newcomer.recv_json()
             seqs.append(m["seq"])
-            if m["message"] == "end":
+            if m["message"] == f"end {turn}":
                 break
         assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
-        while c.recv_json()["message"] != "end":
+        while c.recv_json()["message"] != f"end {turn}":
             pass
         newcomer.close()

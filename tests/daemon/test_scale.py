@@ -52,6 +52,7 @@ def test_thousands_come_and_go_at_once(start):
     n = min(15000, FILES - 500)
     d = start(CONFIG + "announce_max = 100\n")
     a, b = d.connect("/quiet"), d.connect("/quiet")
+    d.wait_members(2)
     said = 0
     for _ in range(2):
         p = crowd(d, n)
@@ -83,6 +84,7 @@ def test_1000_who_do_not_read_among_1000_who_do(start):
     d = start(CONFIG + f"send_queue = {queue}\n")
     stuck = [d.connect("/crowd", receive_buffer=2048) for _ in range(1000)]
     active = [d.connect("/crowd") for _ in range(1000)]
+    d.wait_members(2000)
     before, most = d.memory(), 0
     seen = {c.sock: bytearray() for c in active}
     selector = selectors.DefaultSelector()

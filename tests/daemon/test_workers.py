@@ -368,6 +368,7 @@ def torture(start, n):
     for m in t.members:
         m.client.close()
     wait_for("all to be gone", lambda: d.counters()["connections"] == 0)
+    d.wait_members(0)  # however they went
 
 
 # ---- the end ----

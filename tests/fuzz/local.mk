@@ -21,7 +21,7 @@ check_LIBRARIES = tests/fuzz/libreplay.a
 tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h $(fuzzed_sources)
 tests_fuzz_libreplay_a_CFLAGS = $(AM_CFLAGS) $(REPLAY_SANITIZER)
 
-FUZZ_LIBS = $(PTHREAD_LIBS) $(WIRE_LIBS) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(CONFUSE_LIBS)
+FUZZ_LIBS = $(PTHREAD_LIBS) $(WIRE_LIBS) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(CONFUSE_LIBS)
 REPLAY = tests/fuzz/libreplay.a $(REPLAY_SANITIZER) $(FUZZ_LIBS)
 tests_fuzz_fuzz_config_LDADD = $(REPLAY)
 tests_fuzz_fuzz_http_head_LDADD = $(REPLAY)

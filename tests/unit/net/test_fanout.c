@@ -27,6 +27,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* What kinds mean is upstairs' business. */
+enum { KIND_A = 1, KIND_B = 2, ALL = KIND_A | KIND_B };
+
 static struct worker *worker;
 static struct shared_count total;
 static int closed_with;
@@ -118,7 +121,13 @@ static const char *arrived(struct client *c)
 }
 
 static void expect(struct client *c, const char *want) { assert_string_equal(arrived(c), want); }
-static void publish(struct fanout *f, const char *text) { assert_int_equal(fanout_publish(f, text, strlen(text)), 0); }
+
+static void publish_to(struct fanout *f, unsigned kinds, const char *text)
+{
+	assert_int_equal(fanout_publish(f, text, strlen(text), kinds), 0);
+}
+
+static void publish(struct fanout *f, const char *text) { publish_to(f, ALL, text); }
 
 static void end(struct client *c, size_t n)
 {
@@ -148,7 +157,7 @@ static void test_one_batch_a_turn(void **state)
 	f = fanout_new(worker);
 	for (size_t i = 0; i < 3; i++) {
 		open_client(&c[i], 0);
-		fanout_add(f, &c[i].seat, c[i].conn);
+		fanout_add(f, &c[i].seat, c[i].conn, KIND_A);
 	}
 	before = sends();
 	for (int i = 0; i < 5; i++)
@@ -174,14 +183,14 @@ static void test_joining_leaving_and_own_messages_in_mid_batch(void **state)
 	f = fanout_new(worker);
 	for (size_t i = 0; i < 4; i++)
 		open_client(&c[i], 0);
-	fanout_add(f, &c[0].seat, c[0].conn);
-	fanout_add(f, &c[1].seat, c[1].conn);
+	fanout_add(f, &c[0].seat, c[0].conn, KIND_A);
+	fanout_add(f, &c[1].seat, c[1].conn, KIND_A);
 	publish(f, "a");
-	fanout_add(f, &c[2].seat, c[2].conn); /* hears what comes after */
+	fanout_add(f, &c[2].seat, c[2].conn, KIND_A); /* hears what comes after */
 	ws_conn_send(c[0].conn, true, "mine", 4);
 	publish(f, "b");
 	fanout_remove(&c[1].seat); /* heard what came before */
-	fanout_add(f, &c[3].seat, c[3].conn);
+	fanout_add(f, &c[3].seat, c[3].conn, KIND_A);
 	ws_conn_send(c[3].conn, true, "first", 5);
 	publish(f, "c");
 	ws_conn_send(c[2].conn, true, "last", 4);
@@ -209,7 +218,7 @@ static void test_large_rooms_rest(void **state)
 	f = fanout_new(worker);
 	for (size_t i = 0; i < FANOUT_PACED; i++) {
 		open_client(&c[i], 0);
-		fanout_add(f, &c[i].seat, c[i].conn);
+		fanout_add(f, &c[i].seat, c[i].conn, KIND_A);
 	}
 	publish(f, "1"); /* after silence: at once */
 	assert_false(fanout_flush(worker));
@@ -256,7 +265,7 @@ static void test_changes_while_a_flush_is_under_way(void **state)
 	for (size_t i = 0; i <= MANY; i++)
 		open_client(&c[i], 0);
 	for (size_t i = 0; i < MANY; i++)
-		fanout_add(f, &c[i].seat, c[i].conn);
+		fanout_add(f, &c[i].seat, c[i].conn, KIND_A);
 	publish(f, "1");
 	assert_true(fanout_flush(worker)); /* the first stride */
 	expect(&c[0], "[1]");
@@ -266,7 +275,7 @@ static void test_changes_while_a_flush_is_under_way(void **state)
 	fanout_remove(&c[3].seat);                  /* had its 1 */
 	fanout_remove(&c[MANY - 3].seat);           /* had nothing */
 	fanout_remove(&c[FIRST].seat);
-	fanout_add(f, &c[MANY].seat, c[MANY].conn); /* hears what comes after */
+	fanout_add(f, &c[MANY].seat, c[MANY].conn, KIND_A); /* hears what comes after */
 	publish(f, "3");
 	while (fanout_flush(worker))
 		;
@@ -287,6 +296,166 @@ static void test_changes_while_a_flush_is_under_way(void **state)
 	tear_down(f);
 }
 
+/* Each hears what is for its kind, in the order in which it was published, in one send a turn. */
+static void test_kinds_in_one_room(void **state)
+{
+	struct client c[4];
+	struct fanout *f;
+	int64_t before;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 4; i++) {
+		open_client(&c[i], 0);
+		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn, i % 2 ? KIND_B : KIND_A), 0);
+	}
+	before = sends();
+	publish(f, "1");
+	publish_to(f, KIND_A, "a");
+	publish_to(f, KIND_B, "b");
+	publish(f, "2");
+	publish_to(f, KIND_B, "c");
+	publish_to(f, KIND_A, "d");
+	publish(f, "3");
+	publish_to(f, 4, "nobody's");
+	turn();
+	for (size_t i = 0; i < 4; i++)
+		expect(&c[i], i % 2 ? "[1][b][2][c][3]" : "[1][a][2][d][3]");
+	assert_int_equal(sends() - before, 4);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_deliveries), 20);
+
+	/* for one kind only: the others are not woken */
+	publish_to(f, KIND_B, "4");
+	turn();
+	for (size_t i = 0; i < 4; i++)
+		expect(&c[i], i % 2 ? "[4]" : "");
+	assert_int_equal(sends() - before, 6);
+	publish_to(f, 4, "nobody's");
+	assert_null(worker->dirty);
+	for (size_t i = 0; i < 4; i++)
+		fanout_remove(&c[i].seat);
+	end(c, 4);
+	tear_down(f);
+}
+
+static void test_kinds_come_and_go_in_mid_batch(void **state)
+{
+	struct client c[5];
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 5; i++)
+		open_client(&c[i], 0);
+	fanout_add(f, &c[0].seat, c[0].conn, KIND_B); /* the first kind of a room may be any */
+	publish(f, "1");
+	fanout_add(f, &c[1].seat, c[1].conn, KIND_A);
+	publish_to(f, KIND_A, "a");
+	publish_to(f, KIND_B, "b");
+	fanout_add(f, &c[2].seat, c[2].conn, KIND_B);
+	ws_conn_send(c[1].conn, true, "mine", 4);
+	publish(f, "2");
+	ws_conn_send(c[0].conn, true, "own", 3);
+	fanout_remove(&c[1].seat); /* the last of its kind; heard what came before */
+	publish(f, "3");
+	fanout_add(f, &c[3].seat, c[3].conn, KIND_A); /* hears what comes after */
+	publish_to(f, KIND_B, "c");
+	publish_to(f, KIND_A, "d");
+	fanout_remove(&c[0].seat);
+	fanout_add(f, &c[4].seat, c[4].conn, KIND_B);
+	publish(f, "4");
+	turn();
+	expect(&c[0], "[1][b][2][own][3][c]");
+	expect(&c[1], "[a][mine][2]");
+	expect(&c[2], "[2][3][c][4]");
+	expect(&c[3], "[d][4]");
+	expect(&c[4], "[4]");
+	for (size_t i = 2; i < 5; i++)
+		fanout_remove(&c[i].seat);
+	end(c, 5);
+	tear_down(f);
+}
+
+/* What the last of one kind left in its batch is not for the first of another, also in mid-flush. */
+static void test_a_wire_changes_its_kind(void **state)
+{
+	struct client c[3];
+	struct fanout_wire *wire;
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 3; i++)
+		open_client(&c[i], 0);
+	fanout_add(f, &c[0].seat, c[0].conn, KIND_A);
+	wire = c[0].seat.wire;
+	publish(f, "1");
+	fanout_remove(&c[0].seat);
+	publish(f, "nobody's");
+	fanout_add(f, &c[1].seat, c[1].conn, KIND_B);
+	assert_ptr_equal(c[1].seat.wire, wire); /* rather than a new one */
+	publish_to(f, KIND_A, "a");
+	publish_to(f, KIND_B, "b");
+	fanout_add(f, &c[2].seat, c[2].conn, KIND_A);
+	publish(f, "2");
+	turn();
+	expect(&c[0], "[1]");
+	expect(&c[1], "[b][2]");
+	expect(&c[2], "[2]");
+	for (size_t i = 1; i < 3; i++)
+		fanout_remove(&c[i].seat);
+	publish(f, "nobody's");
+	turn();
+	fanout_add(f, &c[0].seat, c[0].conn, KIND_B);
+	publish(f, "3");
+	turn();
+	expect(&c[0], "[3]");
+	fanout_remove(&c[0].seat);
+	end(c, 3);
+	tear_down(f);
+}
+
+/* Both kinds of a large room, one flush under way for each: each hears its own batches once. */
+static void test_kinds_in_large_rooms(void **state)
+{
+	static struct client c[MANY + 3];
+	struct fanout *f;
+
+	(void)state;
+	build(100000);
+	f = fanout_new(worker);
+	for (size_t i = 0; i < MANY + 3; i++)
+		open_client(&c[i], 0);
+	for (size_t i = 0; i < MANY + 2; i++)
+		fanout_add(f, &c[i].seat, c[i].conn, i < MANY ? KIND_A : KIND_B);
+	publish(f, "1");
+	assert_true(fanout_flush(worker)); /* a stride of A's, and all of B's */
+	expect(&c[FIRST], "");
+	expect(&c[MANY], "[1]");
+	publish_to(f, KIND_B, "b");
+	publish(f, "2");
+	fanout_remove(&c[FIRST].seat); /* had nothing */
+	fanout_remove(&c[MANY].seat);  /* had its 1 */
+	fanout_add(f, &c[MANY + 2].seat, c[MANY + 2].conn, KIND_A);
+	publish_to(f, KIND_A, "a");
+	while (fanout_flush(worker))
+		;
+	expect(&c[FIRST], "[1][2]");
+	expect(&c[0], "[1][2][a]");
+	expect(&c[MANY - 1], "[1][2][a]");
+	expect(&c[MANY], "[b][2]");
+	expect(&c[MANY + 1], "[1][b][2]");
+	expect(&c[MANY + 2], "[a]");
+	for (size_t i = 0; i < MANY + 3; i++)
+		if (i != FIRST && i != MANY)
+			fanout_remove(&c[i].seat);
+	end(c, MANY + 3);
+	tear_down(f);
+}
+
 /* A large room's flush gives way to small rooms, which go first, and to events. */
 static void test_small_rooms_meanwhile(void **state)
 {
@@ -300,11 +469,11 @@ static void test_small_rooms_meanwhile(void **state)
 	g = fanout_new(worker);
 	for (size_t i = 0; i < MANY; i++) {
 		open_client(&c[i], 0);
-		fanout_add(f, &c[i].seat, c[i].conn);
+		fanout_add(f, &c[i].seat, c[i].conn, KIND_A);
 	}
 	for (size_t i = 0; i < 5; i++) {
 		open_client(&small[i], 0);
-		fanout_add(g, &small[i].seat, small[i].conn);
+		fanout_add(g, &small[i].seat, small[i].conn, KIND_A);
 	}
 	publish(f, "1");
 	assert_true(fanout_flush(worker));
@@ -349,8 +518,8 @@ static void test_in_two_rooms(void **state)
 	g = fanout_new(worker);
 	for (size_t i = 0; i < 10; i++) {
 		open_client(&c[i], i ? 0 : 4096);
-		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn), 0);
-		assert_int_equal(fanout_add(g, &second[i], c[i].conn), 0);
+		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn, KIND_A), 0);
+		assert_int_equal(fanout_add(g, &second[i], c[i].conn, KIND_A), 0);
 	}
 	memset(text, 'x', 125);
 	for (unsigned i = 0; i < 200; i++) {
@@ -402,7 +571,7 @@ static void test_peers_gone_in_mid_flush(void **state)
 	f = fanout_new(worker);
 	for (size_t i = 0; i < 20; i++) {
 		open_client(&c[i], 0);
-		fanout_add(f, &c[i].seat, c[i].conn);
+		fanout_add(f, &c[i].seat, c[i].conn, KIND_A);
 	}
 	for (size_t i = 0; i < 20; i += 3)
 		close(c[i].fd);
@@ -441,7 +610,7 @@ static void test_short_writes(void **state)
 	build(10000000);
 	f = fanout_new(worker);
 	open_client(&c, 2048);
-	fanout_add(f, &c.seat, c.conn);
+	fanout_add(f, &c.seat, c.conn, KIND_A);
 	memset(text, 'x', 100);
 	text[100] = '\0';
 	for (unsigned i = 0; i < 1000; i++) {
@@ -480,7 +649,7 @@ static void test_slow_reader_is_closed_alone(void **state)
 	open_client(&c[0], 2048);
 	open_client(&c[1], 0);
 	for (size_t i = 0; i < 2; i++)
-		fanout_add(f, &c[i].seat, c[i].conn);
+		fanout_add(f, &c[i].seat, c[i].conn, KIND_A);
 	for (unsigned i = 0; i < 1000 && conn_is_open(c[0].conn); i++) {
 		publish(f, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890");
 		fanout_flush(worker);
@@ -542,13 +711,13 @@ static void test_compressed_members(void **state)
 	f = fanout_new(worker);
 	for (size_t i = 0; i < 4; i++) {
 		open_client_with(&c[i], 0, &forms[i]);
-		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn), 0);
+		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn, KIND_A), 0);
 	}
 	for (size_t k = 0; k < 5; k++)
-		assert_int_equal(fanout_publish(f, text, steps[k].len), 0);
+		assert_int_equal(fanout_publish(f, text, steps[k].len, ALL), 0);
 	assert_int_equal(stats_read(worker_stats(worker), STAT_deflated), 3);
 	open_client_with(&late, 0, &forms[1]);
-	assert_int_equal(fanout_add(f, &late.seat, late.conn), 0);
+	assert_int_equal(fanout_add(f, &late.seat, late.conn, KIND_A), 0);
 	ws_conn_send(c[1].conn, true, text, 150); /* its own, behind what the batch holds for it */
 	turn();
 	for (size_t i = 0; i < 4; i++) {
@@ -567,7 +736,7 @@ static void test_compressed_members(void **state)
 
 	/* they may go in any order, and others come */
 	fanout_remove(&c[1].seat);
-	assert_int_equal(fanout_publish(f, text, 200), 0);
+	assert_int_equal(fanout_publish(f, text, 200, ALL), 0);
 	fanout_remove(&c[2].seat);
 	turn();
 	assert_int_equal(frame_at(&c[1], &len), -1);
@@ -576,7 +745,69 @@ static void test_compressed_members(void **state)
 	fanout_remove(&c[0].seat);
 	fanout_remove(&c[3].seat);
 	fanout_remove(&late.seat);
-	assert_int_equal(fanout_publish(f, text, 200), 0); /* to nobody */
+	assert_int_equal(fanout_publish(f, text, 200, ALL), 0); /* to nobody */
+	end(c, 4);
+	end(&late, 1);
+	tear_down(f);
+}
+
+/* Compressed once for both kinds, and each has what is for its own. */
+static void test_compressed_members_of_both_kinds(void **state)
+{
+	static const struct ws_deflate forms[] = { { 0 }, { .server_bits = 15, .client_bits = 15 } };
+	static const struct {
+		size_t len;
+		unsigned kinds;
+	} steps[] = { { 200, ALL }, { 300, KIND_B }, { 50, ALL }, { 400, KIND_A }, { 500, ALL } };
+	struct client c[4], late;
+	char text[500];
+	struct fanout *f;
+	size_t len;
+
+	(void)state;
+	build(100000);
+	memset(text, 'x', sizeof(text));
+	f = fanout_new(worker);
+	for (size_t i = 0; i < 4; i++) {
+		open_client_with(&c[i], 0, &forms[i % 2]);
+		assert_int_equal(fanout_add(f, &c[i].seat, c[i].conn, i < 2 ? KIND_A : KIND_B), 0);
+	}
+	for (size_t k = 0; k < 5; k++) {
+		assert_int_equal(fanout_publish(f, text, steps[k].len, steps[k].kinds), 0);
+		if (k == 3) {
+			open_client_with(&late, 0, &forms[1]);
+			assert_int_equal(fanout_add(f, &late.seat, late.conn, KIND_B), 0);
+		}
+	}
+	assert_int_equal(stats_read(worker_stats(worker), STAT_deflated), 4);
+	turn();
+	for (size_t i = 0; i < 4; i++) {
+		for (size_t k = 0; k < 5; k++) {
+			bool deflated = i % 2 && steps[k].len >= 100;
+
+			if (!(steps[k].kinds & (i < 2 ? KIND_A : KIND_B)))
+				continue;
+			assert_int_equal(frame_at(&c[i], &len), deflated ? 0xc1 : 0x81);
+			assert_true(deflated ? len < steps[k].len / 2 : len == steps[k].len);
+		}
+		assert_int_equal(frame_at(&c[i], &len), -1);
+	}
+	assert_int_equal(frame_at(&late, &len), 0xc1);
+	assert_int_equal(frame_at(&late, &len), -1);
+
+	/* a wire that is empty serves who takes another form */
+	fanout_remove(&c[0].seat);
+	fanout_remove(&late.seat);
+	assert_int_equal(fanout_add(f, &late.seat, late.conn, KIND_A), 0);
+	assert_int_equal(fanout_add(f, &c[0].seat, c[0].conn, KIND_B), 0);
+	assert_int_equal(fanout_publish(f, text, 200, KIND_A), 0);
+	turn();
+	assert_int_equal(frame_at(&late, &len), 0xc1);
+	assert_int_equal(frame_at(&c[1], &len), 0xc1);
+	assert_int_equal(frame_at(&c[0], &len), -1);
+	for (size_t i = 0; i < 4; i++)
+		fanout_remove(&c[i].seat);
+	fanout_remove(&late.seat);
 	end(c, 4);
 	end(&late, 1);
 	tear_down(f);
@@ -591,12 +822,17 @@ int main(void)
 		cmocka_unit_test(test_one_batch_a_turn),
 		cmocka_unit_test(test_joining_leaving_and_own_messages_in_mid_batch),
 		cmocka_unit_test(test_changes_while_a_flush_is_under_way),
+		cmocka_unit_test(test_kinds_in_one_room),
+		cmocka_unit_test(test_kinds_come_and_go_in_mid_batch),
+		cmocka_unit_test(test_a_wire_changes_its_kind),
+		cmocka_unit_test(test_kinds_in_large_rooms),
 		cmocka_unit_test(test_small_rooms_meanwhile),
 		cmocka_unit_test(test_in_two_rooms),
 		cmocka_unit_test(test_peers_gone_in_mid_flush),
 		cmocka_unit_test(test_short_writes),
 		cmocka_unit_test(test_slow_reader_is_closed_alone),
 		cmocka_unit_test(test_compressed_members),
+		cmocka_unit_test(test_compressed_members_of_both_kinds),
 	};
 
 	/* Two files a client. */

@@ -1246,13 +1246,117 @@ static void sql(const char *text)
 	sqlite3_close(db);
 }
 
+static int rooms_in_file(void)
+{
+	char path[400];
+	sqlite3_stmt *s;
+	sqlite3 *db;
+	int n;
+
+	path_in(path, "journal.db");
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	sqlite3_busy_timeout(db, PATIENCE * 1000);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM rooms", -1, &s, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	n = sqlite3_column_int(s, 0);
+	sqlite3_finalize(s);
+	sqlite3_close(db);
+	return n;
+}
+
+/* Until the writer has tidied so far. */
+static void wait_for_rooms(int n)
+{
+	for (int i = 0; i < PATIENCE * 50 && rooms_in_file() != n; i++)
+		usleep(20000), put("s", "k", "v", 0);
+	assert_int_equal(rooms_in_file(), n);
+}
+
+static const char *enter(const char *name, uint64_t seq)
+{
+	room = subscribe_to(name);
+	assert_int_equal(answer()->what, SUBSCRIBED);
+	assert_int_equal(told[n_told - 1].seq, seq);
+	return told[n_told - 1].epoch;
+}
+
+static void leave(void)
+{
+	journal->ops->unsubscribe(room);
+	room = NULL;
+}
+
+/* Of those of which nothing is left no row is: it is strangers who name rooms. */
+static void test_rooms_are_forgotten(void **state)
+{
+	char epoch[JOURNAL_EPOCH_MAX], later[JOURNAL_EPOCH_MAX];
+	struct journal_room *tea;
+
+	(void)state;
+	stop();
+	keep_age = 86400000;
+	start();
+	wait_for(1);
+	strcpy(epoch, told[0].epoch);
+	say("t");
+	tea = room;
+	assert_string_equal(enter("cid", 0), epoch);
+	say_cid("c", "ann", "1");
+	leave();
+	enter("topic", 0);
+	say("t");
+	put("room:topic", "topic", "T", 0);
+	leave();
+	enter("never", 0);
+	assert_int_equal(change(7, "x")->status, JOURNAL_NO_MESSAGE);
+	leave();
+	for (int i = 0; i < 500; i++) { /* more than are looked at in one go */
+		char name[16];
+
+		snprintf(name, sizeof(name), "r%d", i);
+		enter(name, 0);
+		say("x");
+		leave();
+	}
+	assert_true(rooms_in_file() >= 503);
+	/* tea has a subscriber, the others a cid and a topic */
+	clock_set_offset(20000, 90000000);
+	wait_for_rooms(3);
+	strcpy(later, enter("r7", 0));
+	assert_string_not_equal(later, epoch);
+	assert_int_equal(say("y")->seq, 1);
+	leave();
+	room = tea;
+	assert_string_equal(before(0, 9), "");
+	assert_int_equal(say("u")->seq, 2); /* as if nothing had been */
+	stop();
+	/* a restart knows of it */
+	start();
+	wait_for(1);
+	assert_string_equal(told[0].epoch, epoch);
+	assert_int_equal(told[0].seq, 2);
+	leave();
+	assert_string_not_equal(enter("r8", 0), epoch);
+	leave();
+	assert_string_equal(enter("r7", 1), later);
+	leave();
+	/* and when cids and state are gone as well */
+	state_do(JOURNAL_DELETE, "room:topic", "topic", NULL, 0);
+	clock_set_offset(CID_KEEP + 60000, 200000000);
+	wait_for_rooms(0);
+	assert_string_not_equal(enter("tea", 0), epoch);
+	assert_string_not_equal(told[n_told - 1].epoch, later);
+	assert_int_equal(say("v")->seq, 1);
+	assert_string_equal(before(0, 9), "1:v");
+}
+
 static void test_formats(void **state)
 {
 	(void)state;
 	say("a");
 	stop();
 	/* as the first format was, without state */
-	sql("DROP TABLE state; PRAGMA user_version = 1");
+	sql("DROP TABLE state; DROP INDEX rooms_empty; PRAGMA user_version = 1");
 	start();
 	wait_for(1);
 	assert_string_equal(before(0, 5), "1:a");
@@ -1262,8 +1366,8 @@ static void test_formats(void **state)
 	/* as a later one will be */
 	sql("PRAGMA user_version = 99");
 	assert_null(open_journal());
-	assert_non_null(strstr(open_error, "later natter (format 99; this one knows 2)"));
-	sql("PRAGMA user_version = 2; PRAGMA application_id = 1");
+	assert_non_null(strstr(open_error, "later natter (format 99; this one knows 3)"));
+	sql("PRAGMA user_version = 3; PRAGMA application_id = 1");
 	assert_null(open_journal());
 	assert_non_null(strstr(open_error, "not one of natter's"));
 	sql("PRAGMA application_id = 1853125746");
@@ -1371,6 +1475,7 @@ int main(void)
 		TEST(read_only, process),
 		TEST(no_database, process),
 		TEST(damage_is_found_beside_the_service, process),
+		TEST(rooms_are_forgotten, process),
 		TEST(formats, process),
 		TEST(erased_texts_are_nowhere, process),
 		TEST(a_slow_disk_blocks_nobody, process),
