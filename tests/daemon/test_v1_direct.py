@@ -1,7 +1,6 @@
 """natter.v1: private messages, conversations, and read markers."""
 import pytest
 
-from natterd import Closed
 from v1 import COMMON, V1, contiguous, display, new_user
 
 WORKERS = [1, 2]

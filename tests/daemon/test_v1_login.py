@@ -38,7 +38,7 @@ def test_query_token_is_off_by_default(server):
 
 
 def test_query_token_where_it_is_allowed(start):
-    d = start("query_token = yes\n" + COMMON)
+    d = start("token_query = yes\n" + COMMON)
     assert V1(d, f"/?token={secret('u1')}").welcome["user"] == "u1"
     assert secret("u1") not in d.log()
 
@@ -71,7 +71,7 @@ def test_a_bad_token_in_the_handshake(server):
 
 
 def test_tokens_are_never_logged(start, room):
-    d = start("log_level = debug\n" + COMMON)
+    d = start("log_level = debug\ntoken_query = yes\n" + COMMON)
     for c in (V1(d, user="u1"), V1(d, protocols=f"natter.v1, natter.bearer.{secret('u2')}"),
               V1(d, headers=[f"Cookie: natter_token={secret('u3')}"]), V1(d, f"/?token={secret('u4')}")):
         c.join(room)

@@ -210,12 +210,19 @@ def test_a_nameless_natter_v1_client_has_no_name_of_its_own_making(server, room)
 
 def test_roles_belong_to_users_never_to_names(server, room):
     """A guest that bears a moderator's name, before the moderator came, may nothing."""
-    c = V1(server)
-    c.join(room)
-    c.ok("name", name="Moderator")
-    c.error("forbidden", "topic", room=room, topic="x")
-    c.ok("name", name="admin2")
-    c.error("forbidden", "kick", room=room, name="admin2")
+    c, victim = V1(server), new_user()
+    V1(server, user=victim).join(room)
+    assert c.join(room)["role"] == "guest"
+    for name in (display("mod4"), "adm", "The Boss"):
+        c.ok("name", name=name)
+        c.error("forbidden", "topic", room=room, topic="x")
+        c.error("forbidden", "kick", room=room, user=victim)
+        assert V1(server).ok("ping")
+    p = plain(server, f"{room}?name=The%20Chief")
+    p.send_json(type="topic", room=room, topic="x")
+    p.recv_until(type="topic", name="The Chief")  # relayed: no type is a command there
+    assert "topic" not in V1(server).join(room)
+    p.close()
 
 
 def test_a_user_may_call_itself_otherwise(server, room):

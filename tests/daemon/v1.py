@@ -223,7 +223,7 @@ def tokens():
     return text + token_section(secret("bare"), "bare")
 
 
-COMMON = "announce = name\nmessage_rate = 0\n" + tokens()
+COMMON = "announce = name\nmessage_rate = 0\ntoken_cookie = natter_token\n" + tokens()
 
 
 def contiguous(seqs, begin):
