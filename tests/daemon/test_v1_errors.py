@@ -124,7 +124,7 @@ ROWS = {
     "cid_reused": reused,
     "login_needed": lambda d, room: V1(d).request("conversations"),
     "bad_token": lambda d, room: V1(d).request("auth", token="x"),
-    "forbidden": lambda d, room: inside(d, room).request("topic", room=room, topic="x"),
+    "forbidden": lambda d, room: inside(d, room, user=new_user()).request("topic", room=room, topic="x"),
     "session_unknown": lambda d, room: V1(d).request("resume", session="x" * 43),
     "name_reserved": (lambda d, room: V1(d).request("name", name="admin"), 'reserved_names = {"admin"}\n'),
     "bad_room": lambda d, room: V1(d).request("join", room="@x"),

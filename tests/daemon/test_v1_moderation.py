@@ -24,11 +24,11 @@ def member(server, room, **kwargs):
 def test_who_may(server, room, mod):
     victim = new_user()
     member(server, room, user=victim)
-    for c in (member(server, room), member(server, room, user=new_user())):
-        c.error("forbidden", "kick", room=room, user=victim)
-        c.error("forbidden", "mute", room=room, user=victim, duration=5)
-        c.error("forbidden", "ban", room=room, user=victim, duration=5)
-        c.error("forbidden", "topic", room=room, topic="x")
+    for c, code in ((member(server, room), "login_needed"), (member(server, room, user=new_user()), "forbidden")):
+        c.error(code, "kick", room=room, user=victim)
+        c.error(code, "mute", room=room, user=victim, duration=5)
+        c.error(code, "ban", room=room, user=victim, duration=5)
+        c.error(code, "topic", room=room, topic="x")
     member(server, room, user="adm").ok("kick", room=room, user=victim)
 
 

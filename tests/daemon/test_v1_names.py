@@ -215,8 +215,8 @@ def test_roles_belong_to_users_never_to_names(server, room):
     assert c.join(room)["role"] == "guest"
     for name in (display("mod4"), "adm", "The Boss"):
         c.ok("name", name=name)
-        c.error("forbidden", "topic", room=room, topic="x")
-        c.error("forbidden", "kick", room=room, user=victim)
+        c.error("login_needed", "topic", room=room, topic="x")
+        c.error("login_needed", "kick", room=room, user=victim)
         assert V1(server).ok("ping")
     p = plain(server, f"{room}?name=The%20Chief")
     p.send_json(type="topic", room=room, topic="x")

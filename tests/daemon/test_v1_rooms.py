@@ -180,6 +180,26 @@ def test_any_value_is_a_message(server, room):
         assert json.dumps(c.say(room, value)["message"]) == json.dumps(value)
 
 
+def test_other_members_are_kept_whatever_they_are_called(server, room):
+    c = V1(server)
+    c.join(room)
+    others = {"to": "ann", "with": "bob", "limit": 5, "session": "s", "token": "t", "between": [1], "target": 2, "edited": 3}
+    m = c.say(room, "x", **others)
+    assert {k: m.get(k) for k in others} == others
+
+
+@pytest.mark.parametrize("cid", ['"', "\\", "a\nb", "\u0001", "\u2028", "\u007f", "\u00e9", "</script>", " "])
+def test_any_string_is_a_cid(server, room, cid):
+    c = V1(server)
+    c.join(room)
+    assert c.ok("message", cid, room=room, message="x")["seq"] == 1
+    assert c.ok("message", cid, room=room, message="x")["duplicate"] is True
+    c.ok("ping", cid)
+    c.ok("who", cid, room=room)
+    c.error("not_joined", "leave", cid, room="elsewhere")
+    c.ok("leave", cid, room=room)
+
+
 def test_message_without_cid(server, room):
     """No cid in the request: none in the answer; the own copy is the only sign."""
     c = V1(server)
