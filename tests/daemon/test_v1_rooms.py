@@ -4,7 +4,7 @@ import json
 import pytest
 
 from natterd import Closed
-from v1 import V1, Raw, contiguous, display, new_room, new_user, plain, secret
+from v1 import V1, batch, contiguous, display, new_room, new_user, plain, secret
 
 WORKERS = [1, 2]
 
@@ -43,15 +43,17 @@ def test_nothing_is_joined_by_connecting(server, room):
     c.error("not_joined", "message", room=room, message="x")
 
 
-def test_natter_v1_wins_among_offers(server):
-    c = V1(server, protocols="chat, natter.v1")
+def test_the_first_offer_counts(server):
+    c = V1(server, protocols="natter.v1, chat")
     assert c.client.headers["sec-websocket-protocol"] == "natter.v1"
 
 
-def test_other_subprotocols_are_the_plain_dialect(server, room):
-    c = server.connect(f"/{room}", headers=["Sec-WebSocket-Protocol: chat"])
+@pytest.mark.parametrize("offer", ["chat", "chat, natter.v1", "natter.v2", "NATTER.V1"])
+def test_other_subprotocols_are_the_plain_dialect(server, room, offer):
+    c = server.connect(f"/{room}", headers=[f"Sec-WebSocket-Protocol: {offer}"])
     c.send_json(message="x")
     assert c.recv_until(message="x")["seq"] == 1
+    c.close()
 
 
 # ---- join, leave ----
@@ -125,10 +127,9 @@ def test_several_rooms_on_one_connection(server):
     for i, r in enumerate(rooms):
         c.say(r, i)
         assert others[i].expect("usermsg")["message"] == i
-        others[i].say(r, -i)
-    c.sync()
     for i, r in enumerate(rooms):
-        assert c.expect("usermsg", room=r)["message"] == -i
+        others[i].say(r, -i - 1)
+        assert c.expect("usermsg", room=r)["message"] == -i - 1
     for r in rooms[::2]:
         c.leave(r)
     for i, r in enumerate(rooms):
@@ -146,9 +147,10 @@ def test_auth_and_joins_without_waiting(server, room):
     first.close()
     user, other = new_user(), new_room()
     c = V1(server, welcome=False)
-    c.client.send_raw(Raw().add(type="resume", cid="r", session=first.session).add(
-        type="auth", cid="a", token=secret(user)).add(type="join", cid="j1", room=room).add(
-        type="join", cid="j2", room=other).add(type="message", cid="m", room=room, message="at once").data)
+    c.client.send_raw(batch({"type": "resume", "cid": "r", "session": first.session},
+                            {"type": "auth", "cid": "a", "token": secret(user)},
+                            {"type": "join", "cid": "j1", "room": room}, {"type": "join", "cid": "j2", "room": other},
+                            {"type": "message", "cid": "m", "room": room, "message": "at once"}))
     assert c.read()["type"] == "welcome"
     assert c.answer("r")["type"] == "ok"
     assert c.answer("a")["user"] == user

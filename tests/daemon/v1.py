@@ -8,7 +8,7 @@ import itertools
 import json
 import os
 
-from natterd import DEADLINE, Closed
+from natterd import DEADLINE, TEXT, Closed, frame
 
 # Types that answer a request beside `ok` and `error`.
 ANSWERS = {"join": "joined", "who": "who", "history": "history", "rooms": "rooms", "conversations": "conversations",
@@ -207,7 +207,7 @@ def display(user):
 
 
 def token_section(token, user, name=None, role=None):
-    text = f'token {hashlib.sha256(token.encode()).hexdigest()} {{ user = "{user}"'
+    text = f'token sha256:{hashlib.sha256(token.encode()).hexdigest()} {{ user = "{user}"'
     if name:
         text += f' name = "{name}"'
     if role:
@@ -230,6 +230,11 @@ def contiguous(seqs, begin):
     """They rise by one from there, none missing and none twice."""
     seqs = list(seqs)
     assert seqs == list(range(begin, begin + len(seqs))), seqs
+
+
+def batch(*requests):
+    """Many requests as bytes to be written at once: how a client that does not wait for answers does it."""
+    return b"".join(frame(TEXT, json.dumps(r)) for r in requests)
 
 
 def plain(daemon, room, **kwargs):
