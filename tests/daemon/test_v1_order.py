@@ -91,7 +91,7 @@ class Watch:
 
     def __init__(self, c):
         self.c, self.asked, self.next, self.acked, self.rooms = c, {}, {}, set(), {}
-        self.ended = set()
+        self.ended, self.joins = set(), {}
 
     def ask(self, type, **members):
         cid = self.c.post(type, **members)
@@ -100,6 +100,7 @@ class Watch:
     def answer(self, got, type, asked):
         room = asked["room"]
         if type == "join":
+            self.joins[room] = (asked, got)
             assert got["type"] == "joined", got
             assert room not in self.next
             if "since" in asked:
@@ -124,7 +125,7 @@ class Watch:
         assert room in self.next, ("after the ok to leave, or before joined", got)
         if got["type"] != "usermsg":
             return None
-        assert got["seq"] == self.next[room], (got, self.next[room])
+        assert got["seq"] == self.next[room], (got, self.next[room], self.joins.get(room))
         self.next[room] += 1
         epoch, seq = self.rooms[room]
         self.rooms[room] = (epoch, max(seq, got["seq"]))
