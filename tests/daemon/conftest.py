@@ -35,7 +35,7 @@ def server(workers):
     """A daemon for natter.v1 clients, which knows the users of v1.tokens()."""
     with Natterd(v1.COMMON) as daemon:
         yield daemon
-        v1.close_all()
+        daemon.hang_up()
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def start(workers):
         return daemons[-1]
 
     yield go
-    v1.close_all()
     for d in daemons:
+        d.hang_up()
         d.stop()
         d.forget()

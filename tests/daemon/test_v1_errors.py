@@ -20,7 +20,7 @@ def inside(d, room, **kwargs):
 def bad_frame(d, text):
     c = V1(d)
     c.client.send(text)
-    return c.next()
+    return c.read()
 
 
 def full_of_sanctions(d, room):
@@ -128,7 +128,7 @@ ROWS = {
     "session_unknown": lambda d, room: V1(d).request("resume", session="x" * 43),
     "name_reserved": (lambda d, room: V1(d).request("name", name="admin"), 'reserved_names = {"admin"}\n'),
     "bad_room": lambda d, room: V1(d).request("join", room="@x"),
-    "no_such_room": (lambda d, room: V1(d).request("join", room=room), "create_rooms = no\n"),
+    "no_such_room": (lambda d, room: V1(d).request("join", room=room), "create_rooms = no\nrooms = {lobby}\n"),
     "already_joined": lambda d, room: inside(d, room).request("join", room=room),
     "not_joined": lambda d, room: V1(d).request("leave", room=room),
     "too_many_joined": too_many_joined,

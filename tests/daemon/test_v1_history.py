@@ -342,6 +342,7 @@ def test_a_text_that_was_deleted_is_erased_from_the_store(start, state, room, ho
         a.ok("edit", room=room, seq=m["seq"], message="milk and eggs")
     wait_for("it to be erased", lambda: not file_has(state, "burn after reading"))
     assert file_has(state, "stays there as well")
+    d.hang_up()
     d.stop()
     assert not file_has(state, "burn after reading") and file_has(state, "stays there")
 

@@ -80,6 +80,7 @@ def test_tokens_are_never_logged(start, room):
     c.ok("auth", token=secret("u5"))
     c.error("bad_token", "auth", token="the-secret-of-nobody")
     c.close()
+    d.hang_up()
     d.stop()
     assert "the-secret-of" not in d.log() and c.session not in d.log()
 
@@ -166,5 +167,6 @@ def test_a_file_with_the_token(start, tmp_path):
     """`token FILE`: the secret, or its hash, is not in the configuration."""
     f = tmp_path / "token"
     f.write_text("from-a-file-0123456789\n")
+    f.chmod(0o600)
     d = start(f'announce = off\ntoken {f} {{ user = "filed" }}\n')
     assert V1(d, token="from-a-file-0123456789").welcome["user"] == "filed"

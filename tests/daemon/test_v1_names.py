@@ -219,7 +219,8 @@ def test_a_nameless_natter_v1_client_has_no_name_of_its_own_making(server, room)
 def test_roles_belong_to_users_never_to_names(server, room):
     """A guest that bears a moderator's name, before the moderator came, may nothing."""
     c, victim = V1(server), new_user()
-    V1(server, user=victim).join(room)
+    there = V1(server, user=victim)
+    there.join(room)
     assert c.join(room)["role"] == "guest"
     for name in (display("mod4"), "adm", "The Boss"):
         c.ok("name", name=name)
@@ -230,6 +231,7 @@ def test_roles_belong_to_users_never_to_names(server, room):
     p.send_json(type="topic", room=room, topic="x")
     p.recv_until(type="topic", name="The Chief")  # relayed: no type is a command there
     assert "topic" not in V1(server).join(room)
+    there.sync()
     p.close()
 
 

@@ -248,12 +248,14 @@ def test_a_restored_file_means_a_new_epoch(start, state, room):
     c = V1(d)
     epoch = c.join(room)["epoch"]
     c.say(room, "kept")
+    d.hang_up()
     d.stop()
     shutil.copy(f"{state}/journal.db", f"{state}/copy")
     d.start()
     c = V1(d)
     assert c.join(room)["epoch"] == epoch
     lost = c.say(room, "lost")
+    d.hang_up()
     d.stop()
     for name in ("journal.db-wal", "journal.db-shm"):
         if os.path.exists(f"{state}/{name}"):

@@ -218,6 +218,7 @@ def test_sessions_of_another_daemon(start, state):
     """Without a state directory nobody outlives the daemon; the key is each start's own."""
     d = start("announce = off\njournal = memory\n")
     a = V1(d)
+    d.hang_up()
     d.stop()
     d.start()
     assert again(d, a.session)[1]["code"] == "session_unknown"

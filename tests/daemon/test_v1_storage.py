@@ -57,7 +57,7 @@ def test_full_disk(small_disk, start, room):
     assert c.request("join", room=other)["type"] in ("joined", "error")
     # what needs no store goes on
     a.ok("typing", room=room)
-    b.expect("typing")
+    user.expect("typing")
     assert len(b.ok("history", room=room, limit=10)["messages"]) == 10
     a.ok("name", name="Mirabel")
     newcomer = V1(d)
@@ -80,6 +80,7 @@ def test_full_disk(small_disk, start, room):
     contiguous(there, 1)
     for m, said in acked.values():
         assert there[m["seq"]]["message"] == said and there[m["seq"]]["time"] == m["time"]
+    d.hang_up()
     d.stop()
 
 
@@ -92,11 +93,10 @@ def test_full_disk_many_times(small_disk, start, room):
     b.join(room)
     acked, refused = {}, set()
     for n in range(4):
-        with open(ballast, "wb") as f:
+        with open(ballast, "wb", buffering=0) as f:
             try:
-                while True:
-                    f.write(bytes(4096))
-                    f.flush()
+                while f.write(bytes(4096)) == 4096:
+                    pass
             except OSError:
                 pass
         cids = [(c, c.post("message", room=room, message=f"{n}-{i}-{c.prefix} " + "y" * 500), f"{n}-{i}-{c.prefix}")
@@ -120,6 +120,7 @@ def test_full_disk_many_times(small_disk, start, room):
     for seq, text in acked.items():
         assert there[seq] == text
     assert not refused & set(there.values())
+    d.hang_up()
     d.stop()
 
 
@@ -141,6 +142,7 @@ def test_a_corrupted_file(start, state, room):
     a = V1(d)
     a.join(room)
     a.say(room, "x")
+    d.hang_up()
     d.stop()
     path = os.path.join(state, "journal.db")
     with open(path, "r+b") as f:
@@ -160,6 +162,7 @@ def test_a_corrupted_file(start, state, room):
     else:
         assert answers[0]["code"] == "storage_unavailable"
     a.sync()
+    d.hang_up()
     d.stop()
     with open(path, "rb") as f:
         assert f.read() == damaged
@@ -171,6 +174,7 @@ def test_a_page_that_is_damaged_in_the_middle(start, state, room):
     a = V1(d)
     epoch = a.join(room)["epoch"]
     said = {m["seq"]: m.text for m in (a.say(room, f"{i} " + "z" * 1500) for i in range(60))}
+    d.hang_up()
     d.stop()
     path = os.path.join(state, "journal.db")
     with open(path, "r+b") as f:
@@ -209,6 +213,7 @@ def test_read_only(read_only, start, state, room):
     a = V1(d)
     epoch = a.join(room)["epoch"]
     said = [a.say(room, i) for i in range(5)]
+    d.hang_up()
     d.stop()
     path = os.path.join(state, "journal.db")
     subprocess.run(["chattr", "+i", path], check=False, capture_output=True)
@@ -233,7 +238,7 @@ def test_read_only_in_mid_flight(start, state, room):
     a.join(room)
     b.join(room)
     a.say(room, "before")
-    if subprocess.run(["prlimit", f"--pid={d.process.pid}", "--fsize=200000:"], check=False, capture_output=True).returncode:
+    if subprocess.run(["prlimit", f"--pid={d.process.pid}", "--fsize=400000:"], check=False, capture_output=True).returncode:
         pytest.skip("prlimit is missing (Debian: util-linux)")
     acked, (cid, text) = fill(a, room)
     last = len(acked) + 1

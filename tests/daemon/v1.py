@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import os
-import weakref
 
 from natterd import DEADLINE, TEXT, Closed, frame
 
@@ -15,7 +14,6 @@ from natterd import DEADLINE, TEXT, Closed, frame
 ANSWERS = {"join": "joined", "who": "who", "history": "history", "rooms": "rooms", "conversations": "conversations",
            "ping": "pong"}
 USERS = 60  # whom `tokens()` knows
-everybody = weakref.WeakSet()
 
 
 class Frame(dict):
@@ -48,7 +46,6 @@ class V1:
         if token:
             headers.append(f"Authorization: Bearer {token}")
         self.client = daemon.connect(path, headers=headers, **kwargs)
-        everybody.add(self)
         self.events = collections.deque()
         self.answers = {}
         self.prefix = os.urandom(6).hex()
@@ -181,12 +178,6 @@ class V1:
     def reset(self):
         """Goes as a cut line does, with an RST."""
         self.client.reset()
-
-
-def close_all():
-    """All connections that tests have left open: a daemon that stops waits for its clients."""
-    for c in list(everybody):
-        c.close()
 
 
 # ---- rooms, users ----
