@@ -54,17 +54,23 @@ static struct payload *text_of(const struct ask *a, const char *name, size_t max
 	return payload_new(json_string_value(o), json_string_length(o));
 }
 
-/* A whole number from 0; -1: not there; -2: something else. */
-static int64_t number(const struct ask *a, const char *name)
+/* A whole number from 0; -1: not there; -2: something else. A frame with a -0 somewhere has doubles only. */
+static int64_t whole(const json_t *o)
 {
-	json_t *o = member(a, name);
-
 	if (o == NULL)
 		return -1;
 	if (json_is_real(o) && json_real_value(o) >= 0 && json_real_value(o) <= 9e15 &&
 	    json_real_value(o) == (double)(int64_t)json_real_value(o))
 		return (int64_t)json_real_value(o);
 	return json_is_integer(o) && json_integer_value(o) >= 0 ? json_integer_value(o) : -2;
+}
+
+static int64_t number(const struct ask *a, const char *name) { return whole(member(a, name)); }
+
+/* `after`, a name; the caller's, "" where it is not there. NULL: it is no string, or longer than MAX bytes. */
+static struct payload *after_of(const struct ask *a, size_t max)
+{
+	return member(a, "after") ? text_of(a, "after", max) : payload_new("", 0);
 }
 
 static enum reply bad(struct ask *a, const char *why)
@@ -90,7 +96,7 @@ static struct payload *sender_of(const struct session *s)
 	struct payload *p;
 
 	if (s->person && s->person->user)
-		return room_text("u", s->person->user, (char *)NULL);
+		return text_concat("u", s->person->user, (char *)NULL);
 	p = payload_new(NULL, 1 + SECRET_ID_LEN);
 	if (p) {
 		p->data[0] = 's';
@@ -245,15 +251,16 @@ static enum reply command_name(struct ask *a)
 
 static enum reply read_since(struct ask *a, struct hub_wish *wish)
 {
-	json_t *since = member(a, "since"), *epoch = json_object_get(since, "epoch"), *seq = json_object_get(since, "seq");
+	json_t *since = member(a, "since"), *epoch = json_object_get(since, "epoch");
+	int64_t seq = whole(json_object_get(since, "seq"));
 
 	if (since == NULL)
 		return REPLY_COUNT;
-	if (!json_is_string(epoch) || !json_is_integer(seq) || json_integer_value(seq) < 0)
+	if (!json_is_string(epoch) || seq < 0)
 		return bad(a, "since has the epoch and the seq of what came last");
 	wish->since = true;
 	wish->epoch = json_string_value(epoch);
-	wish->seq = (uint64_t)json_integer_value(seq);
+	wish->seq = (uint64_t)seq;
 	return REPLY_COUNT;
 }
 
@@ -297,18 +304,26 @@ static enum reply command_leave(struct ask *a)
 	return REPLY_COUNT;
 }
 
-static enum reply command_who(struct ask *a)
+/* Q asks for a page of a list of names. REPLY_COUNT: it is in Q. */
+static enum reply read_page(struct ask *a, struct request *q, size_t name_max)
 {
-	struct request *q;
 	int64_t limit = limit_of(a, COMMAND_PAGE, COMMAND_LIST_MAX);
 
-	if (limit < 0)
-		return bad(a, "limit is a number");
-	q = request_for(a, room_who);
+	q->limit = (uint32_t)limit;
+	q->text = after_of(a, name_max);
+	return limit < 0 || q->text == NULL ? bad(a, "after is a name, limit a number") : REPLY_COUNT;
+}
+
+static enum reply command_who(struct ask *a)
+{
+	struct request *q = request_for(a, room_who);
+
 	if (q == NULL)
 		return no_memory(a, q);
-	q->limit = (uint32_t)limit;
-	q->text = text_of(a, "after", 4 * NAME_MAX_BYTES);
+	if (read_page(a, q, 4 * NAME_MAX_BYTES) != REPLY_COUNT) {
+		request_free(q);
+		return REPLY_bad_request;
+	}
 	return ask_home(a, q);
 }
 
@@ -341,32 +356,29 @@ static void rooms_answered(struct session *s, struct request *q)
 
 static enum reply command_rooms(struct ask *a)
 {
-	struct request *q;
-	int64_t limit = limit_of(a, COMMAND_PAGE, COMMAND_LIST_MAX);
+	struct request *q = request_for(a, NULL);
 
-	if (limit < 0)
-		return bad(a, "limit is a number");
-	q = request_for(a, NULL);
 	if (q == NULL)
 		return no_memory(a, q);
+	if (read_page(a, q, ROOM_NAME_MAX) != REPLY_COUNT) {
+		request_free(q);
+		return REPLY_bad_request;
+	}
 	q->answered = rooms_answered;
-	q->limit = (uint32_t)limit;
-	q->text = text_of(a, "after", ROOM_NAME_MAX);
-	if (q->text == NULL)
-		q->text = payload_new("", 0);
 	hub_ask_rooms(a->s->hub, q, a->s->serial);
 	return REPLY_COUNT;
 }
 
 /* ---- messages ---- */
 
-/* What a request has that is not for others. */
-static void strip(struct message *m)
+/* What a request has that is not for others; AND another such member. */
+static void strip(struct message *m, const char *and)
 {
-	static const char *const own[] = { "type", "cid", "room", "with", "name", "to" };
+	static const char *const own[] = { "type", "cid", "room", "name" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		message_take_out(m, own[i]);
+	message_take_out(m, and);
 }
 
 /* Gives Q what is to be stored. 0, or -1: no memory. */
@@ -374,7 +386,7 @@ static int compose(struct ask *a, struct request *q, const char *type)
 {
 	const char *suffix = a->s->person ? a->s->person->suffix : "";
 
-	strip(a->m);
+	strip(a->m, a->place ? "seq" : "to");
 	q->content = message_encode(a->m, type);
 	if (q->content)
 		q->body = suffix[0] ? message_sign(q->content, suffix) : payload_ref(q->content);
@@ -461,7 +473,7 @@ static enum reply command_direct(struct ask *a)
 			hub_ask_conversation(s->hub, q, s->serial);
 		}
 	} else {
-		strip(a->m);
+		strip(a->m, "to");
 		q->body = relayed_direct(a, to ? to->data : NULL, kept_user ? kept_user->data : "");
 		if (q->body == NULL)
 			goto fail;
@@ -500,7 +512,7 @@ static enum reply command_edit(struct ask *a)
 	if (q == NULL)
 		return no_memory(a, q);
 	q->seq = seq;
-	strip(a->m);
+	strip(a->m, a->place ? "seq" : "with");
 	message_take_out(a->m, "seq");
 	message_take_out(a->m, "user");
 	message_take_out(a->m, "time");
@@ -639,7 +651,7 @@ static void open_conversations(struct letter *letter, void *reader)
 	}
 	journal_state_clear(&c->state);
 	c->state = (struct journal_state){ .answered = open_marks, .verb = JOURNAL_LIST,
-					   .scope = room_text("read:", c->me, (char *)NULL), .key = payload_new("@", 1) };
+					   .scope = text_concat("read:", c->me, (char *)NULL), .key = payload_new("@", 1) };
 	hub_ask_state(reader, &c->state);
 }
 
@@ -654,7 +666,7 @@ static enum reply command_conversations(struct ask *a)
 	c->me = strdup(a->s->person->user);
 	c->rows = json_object();
 	c->state = (struct journal_state){ .answered = open_conversations, .verb = JOURNAL_LIST,
-					   .scope = room_text("direct:", a->s->person->user, (char *)NULL) };
+					   .scope = text_concat("direct:", a->s->person->user, (char *)NULL) };
 	if (c->me == NULL || c->rows == NULL || c->state.scope == NULL) {
 		conversations_free(c);
 		return no_memory(a, NULL);

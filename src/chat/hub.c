@@ -392,7 +392,7 @@ static void open_conversation(struct letter *letter, void *reader)
 /* An address for a ban or a mute, on its way to the home. */
 struct address_letter {
 	struct letter letter;
-	struct payload *room, *address;
+	struct payload *room, *address, *label;
 	int what;
 	uint64_t keep;
 };
@@ -403,8 +403,9 @@ static void open_address(struct letter *letter, void *reader)
 	struct room *r = hub_home_room(reader, l->room);
 
 	if (r)
-		room_sanction(r, l->what, l->address->data, l->keep);
+		room_sanction(r, l->what, l->address->data, l->label ? l->label->data : "", l->keep);
 	payload_unref(l->room);
+	payload_unref(l->label);
 	payload_unref(l->address);
 	free(l);
 }
@@ -419,7 +420,8 @@ static void post_address(struct hub *h, const struct discipline_letter *d, const
 		payload_unref(p);
 		return;
 	}
-	*l = (struct address_letter){ { NULL, open_address }, payload_ref(d->room), p, d->guest, d->keep };
+	*l = (struct address_letter){ { NULL, open_address }, payload_ref(d->room), p, payload_ref(d->label),
+				      d->guest, d->keep };
 	post(h, home_of(h, d->room), &l->letter);
 }
 
@@ -437,6 +439,7 @@ static void open_discipline(struct letter *letter, void *reader)
 	}
 	payload_unref(l->room);
 	payload_unref(l->text);
+	payload_unref(l->label);
 	free(l);
 }
 

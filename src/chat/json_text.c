@@ -2,6 +2,9 @@
 
 #include "chat/json_text.h"
 
+#include <stdarg.h>
+#include <string.h>
+
 /* Most messages fit here, and are then encoded in one pass. */
 #define USUAL 4096
 
@@ -26,3 +29,26 @@ static struct payload *encode(const json_t *value, size_t cut)
 
 struct payload *json_text(const json_t *value) { return encode(value, 0); }
 struct payload *json_text_open(const json_t *value) { return encode(value, 1); }
+
+struct payload *text_concat(const char *first, ...)
+{
+	struct payload *p;
+	size_t len = 0;
+	va_list parts;
+
+	va_start(parts, first);
+	for (const char *s = first; s; s = va_arg(parts, const char *))
+		len += strlen(s);
+	va_end(parts);
+	p = payload_new(NULL, len);
+	if (p == NULL)
+		return NULL;
+	len = 0;
+	va_start(parts, first);
+	for (const char *s = first; s; s = va_arg(parts, const char *)) {
+		memcpy(p->data + len, s, strlen(s));
+		len += strlen(s);
+	}
+	va_end(parts);
+	return p;
+}

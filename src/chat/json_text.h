@@ -1,5 +1,5 @@
 /*
- * json_text: a jansson value as compact JSON in a payload.
+ * json_text: a jansson value as compact JSON in a payload, and texts put together.
  */
 #ifndef NATTER_CHAT_JSON_TEXT_H
 #define NATTER_CHAT_JSON_TEXT_H
@@ -13,5 +13,8 @@ struct payload *json_text(const json_t *value);
 
 /* The same without the last byte: an object that is still open. VALUE is an object with members. */
 struct payload *json_text_open(const json_t *value);
+
+/* Texts one after the other, up to a (char *)NULL. NULL: no memory. The caller owns it. */
+struct payload *text_concat(const char *first, ...);
 
 #endif

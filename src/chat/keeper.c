@@ -95,13 +95,13 @@ static bool is_guest(const struct person *p) { return p && p->user == NULL && p-
 
 void keeper_note_name(struct keeper *k, const struct v1 *v, const struct person *p)
 {
-	if (is_guest(p))
+	if (is_guest(p) && hub_options(k->hub)->key_kept)
 		note(k, p->key, v->id, p->name);
 }
 
 void keeper_forget_name(struct keeper *k, const struct person *p)
 {
-	if (is_guest(p))
+	if (is_guest(p) && hub_options(k->hub)->key_kept)
 		note(k, p->key, NULL, NULL);
 }
 

@@ -244,7 +244,7 @@ static int correct(struct message *m, const char *member, json_t *value)
 }
 
 /* The text OPEN, closed. */
-static struct payload *close_text(const char *open, size_t len, const char *suffix)
+static struct payload *closed(const char *open, size_t len, const char *suffix)
 {
 	size_t n = strlen(suffix);
 	struct payload *p = payload_new(NULL, len + n + 1);
@@ -268,11 +268,11 @@ struct payload *message_encode_relayed(struct message *m, const char *room, int6
 	if (correct(m, "room", json_string(room)) < 0 || correct(m, "time", json_integer(time)) < 0)
 		return NULL;
 	if (json_object_size(m->object) == 0) /* nothing but what is the server's */
-		return who[0] ? close_text("{", 1, who + 1) : payload_new("{}", 2);
+		return who[0] ? closed("{", 1, who + 1) : payload_new("{}", 2);
 	if (m->text)
-		return close_text(m->text, m->len - 1, who);
+		return closed(m->text, m->len - 1, who);
 	body = json_text_open(m->object);
-	p = body ? close_text(body->data, body->len, who) : NULL;
+	p = body ? closed(body->data, body->len, who) : NULL;
 	payload_unref(body);
 	return p;
 }

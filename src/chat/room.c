@@ -11,7 +11,6 @@
 #include "chat/message.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,29 +25,6 @@ bool room_is_empty(const struct room *r)
 {
 	return r->seats == 0 && r->pending == 0 && list_empty(&r->waiting) && list_empty(&r->reading) &&
 	       list_empty(&r->storing);
-}
-
-struct payload *room_text(const char *first, ...)
-{
-	struct payload *p;
-	size_t len = 0;
-	va_list parts;
-
-	va_start(parts, first);
-	for (const char *s = first; s; s = va_arg(parts, const char *))
-		len += strlen(s);
-	va_end(parts);
-	p = payload_new(NULL, len);
-	if (p == NULL)
-		return NULL;
-	len = 0;
-	va_start(parts, first);
-	for (const char *s = first; s; s = va_arg(parts, const char *)) {
-		memcpy(p->data + len, s, strlen(s));
-		len += strlen(s);
-	}
-	va_end(parts);
-	return p;
 }
 
 void join_letter_free(struct join_letter *l)
@@ -166,7 +142,7 @@ static void tell_presence(struct room *r, const char *event, const struct person
 		return;
 	snprintf(counts, sizeof(counts), ",\"members\":%zu,\"guests\":%" PRIu32 "}", members_count(&r->members),
 		 r->members.guests);
-	text = room_text("{\"type\":\"presence\",\"event\":\"", event, "\"", p ? p->suffix : "", more, r->where->data,
+	text = text_concat("{\"type\":\"presence\",\"event\":\"", event, "\"", p ? p->suffix : "", more, r->where->data,
 			 counts, (char *)NULL);
 	if (text)
 		room_tell(r, text, DIALECT_V1);
@@ -223,7 +199,7 @@ void room_part(struct room *r, const struct part_letter *l)
 			json_t *name = json_string(l->person->name);
 			struct payload *text = name ? json_text(name) : NULL;
 
-			old = text ? room_text(",\"old\":", text->data, (char *)NULL) : NULL;
+			old = text ? text_concat(",\"old\":", text->data, (char *)NULL) : NULL;
 			payload_unref(text);
 			json_decref(name);
 		}
@@ -332,6 +308,10 @@ static void admit(struct room *r, struct join_letter *l)
 		let_in(r, l);
 		return;
 	}
+	if (l->since && !r->subscribed) {
+		refuse_join(r, l, REPLY_storage_unavailable, 0);
+		return;
+	}
 	if (l->since && (strcmp(l->from_epoch, r->epoch) != 0 || l->from > r->seq ||
 			 (!l->more && r->seq - l->from > l->recover_max))) {
 		not_recovered(r, l);
@@ -389,13 +369,13 @@ struct payload *room_render(const struct room *r, const struct journal_message *
 	}
 	if (m->kind == JOURNAL_MESSAGE) {
 		snprintf(more, sizeof(more), ",\"deleted\":%" PRIu64, m->changed);
-		body = room_text("{\"type\":\"deleted\"", (char *)NULL);
+		body = text_concat("{\"type\":\"deleted\"", (char *)NULL);
 	} else if (m->body) {
 		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
 		body = message_retype(m->body, changes[m->kind]);
 	} else {
 		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
-		body = room_text("{\"type\":\"", changes[m->kind], "\"", (char *)NULL);
+		body = text_concat("{\"type\":\"", changes[m->kind], "\"", (char *)NULL);
 	}
 	text = body ? message_stamp(body, r->where, m->seq, m->time, more) : NULL;
 	payload_unref(body);
@@ -472,6 +452,8 @@ static void keep_last(struct join_letter *l, size_t wanted)
 {
 	size_t skip = l->n_past > wanted ? l->n_past - wanted : 0;
 
+	if (skip == 0)
+		return;
 	for (size_t i = 0; i < skip; i++)
 		payload_unref(l->past[i]);
 	memmove(l->past, l->past + skip, (l->n_past - skip) * sizeof(*l->past));
@@ -627,7 +609,7 @@ bool room_state(struct room *r, enum journal_verb verb, const char *scope, const
 		return false;
 	*l = (struct state_letter){
 		.state = { .answered = open_state, .to = hub->mailboxes[hub->self], .verb = verb, .keep = keep,
-			   .scope = room_text(scope, of, (char *)NULL), .key = key ? payload_new(key, strlen(key)) : NULL,
+			   .scope = text_concat(scope, of, (char *)NULL), .key = key ? payload_new(key, strlen(key)) : NULL,
 			   .value = payload_ref(value) },
 		.room = payload_ref(r->name), .errand = e, .done = done,
 	};
@@ -647,16 +629,6 @@ static void known(struct room *r, struct errand *e, const struct journal_state *
 
 /* ---- what the journal tells ---- */
 
-static void on_subscribed(void *home, const char *epoch, uint64_t seq)
-{
-	struct room *r = home;
-
-	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
-	r->seq = seq;
-	r->subscribed = r->answered = true;
-	run_waiting(r);
-}
-
 /* The past may differ from what was told: whoever counts begins anew. */
 static void on_epoch(void *home, const char *epoch, uint64_t seq)
 {
@@ -667,10 +639,22 @@ static void on_epoch(void *home, const char *epoch, uint64_t seq)
 	snprintf(r->epoch, sizeof(r->epoch), "%s", epoch);
 	r->seq = seq;
 	snprintf(numbers, sizeof(numbers), "\",\"seq\":%" PRIu64 "}", seq);
-	text = room_text("{\"type\":\"epoch\"", r->where->data, ",\"epoch\":\"", epoch, numbers, (char *)NULL);
+	if (r->v1_seats == 0)
+		return;
+	text = text_concat("{\"type\":\"epoch\"", r->where->data, ",\"epoch\":\"", epoch, numbers, (char *)NULL);
 	if (text)
 		room_tell(r, text, DIALECT_V1);
 	payload_unref(text);
+}
+
+/* Who came before that was told of no epoch. */
+static void on_subscribed(void *home, const char *epoch, uint64_t seq)
+{
+	struct room *r = home;
+
+	on_epoch(home, epoch, seq);
+	r->subscribed = r->answered = true;
+	run_waiting(r);
 }
 
 /* Who comes may come: all that is not stored goes on. */
@@ -792,7 +776,7 @@ static bool set_where(struct room *r)
 	json = r->users[0] ? json_pack("[s,s]", r->users[0]->data, r->users[1]->data)
 			   : json_stringn(r->name->data, r->name->len);
 	text = json ? json_text(json) : NULL;
-	r->where = text ? room_text(r->users[0] ? ",\"between\":" : ",\"room\":", text->data, (char *)NULL) : NULL;
+	r->where = text ? text_concat(r->users[0] ? ",\"between\":" : ",\"room\":", text->data, (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(json);
 	return r->where != NULL;

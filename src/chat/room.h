@@ -112,7 +112,8 @@ struct discipline_letter {
 	bool out;               /* they leave the room */
 	bool muted;
 	int guest;              /* the sanction that their address is to be told the home for; -1: none */
-	uint64_t keep;          /* ms, of it */
+	uint64_t keep;          /* ms, of it, and */
+	struct payload *label;  /* the key of the guest's name; or NULL */
 };
 
 /* NAME is ref'd. NULL: no memory. */
@@ -140,8 +141,8 @@ void room_kick(struct room *r, struct request *q);
 void room_ban(struct room *r, struct request *q);
 void room_mute(struct room *r, struct request *q);
 
-/* A guest's address has come for a ban or a mute of KEEP ms. */
-void room_sanction(struct room *r, int what, const char *address, uint64_t keep);
+/* A guest's address has come for a ban or a mute of KEEP ms; LABEL is the key of the guest's name. */
+void room_sanction(struct room *r, int what, const char *address, const char *label, uint64_t keep);
 
 /* Tells what was summed up. Once a second. */
 void room_tick(struct room *r);

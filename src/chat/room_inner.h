@@ -81,9 +81,6 @@ bool room_state(struct room *r, enum journal_verb verb, const char *scope, const
 /* The ms that USER's or else ADDRESS's sanction lasts, see sanctions_last(). */
 uint64_t room_sanctioned(struct room *r, enum sanction what, const struct person *p, const struct payload *address);
 
-/* Texts one after the other; the last one is NULL. NULL: no memory. */
-struct payload *room_text(const char *first, ...);
-
 /* Both users' lists of conversations have M, the last word. */
 void room_conversed(struct room *r, const struct journal_message *m);
 

@@ -20,7 +20,7 @@ static void set_topic(struct room *r, const char *topic, size_t len)
 	struct payload *text = json ? json_text(json) : NULL;
 
 	payload_unref(r->topic);
-	r->topic = text ? room_text(",\"topic\":", text->data, (char *)NULL) : NULL;
+	r->topic = text ? text_concat(",\"topic\":", text->data, (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(json);
 }
@@ -33,7 +33,7 @@ void room_topic(struct room *r, struct request *q)
 	set_topic(r, q->text->data, q->text->len);
 	room_state(r, q->text->len ? JOURNAL_PUT : JOURNAL_DELETE, "room:", r->name->data, "topic", q->text, 0, NULL, NULL);
 	snprintf(time, sizeof(time), ",\"time\":%" PRId64 "}", clock_wall_ms());
-	text = room_text("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
+	text = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
 			 q->by ? q->by->suffix : "", time, (char *)NULL);
 	room_answer(r, q);
 	if (text)
@@ -60,35 +60,36 @@ void room_remember(struct room *r, const struct journal_state *s)
 		if (strcmp(v->key->data, "topic") == 0)
 			set_topic(r, v->value->data, v->value->len);
 		else
-			sanctions_set(&r->sanctions, v->key->data, v->keep, now);
+			sanctions_set(&r->sanctions, v->key->data, v->value->data, v->keep, now);
 	}
 }
 
-/* KEEP: ms; UINT64_MAX: it ends. 0, or -1: there are too many. */
-static int sanction(struct room *r, const char *key, uint64_t keep)
+static void lift(struct room *r, const char *key)
+{
+	room_state(r, JOURNAL_DELETE, "room:", r->name->data, key, NULL, 0, NULL, NULL);
+	sanctions_lift(&r->sanctions, key);
+}
+
+/* For KEEP ms; 0, or -1: there are too many. */
+static int sanction(struct room *r, const char *key, const char *label, uint64_t keep)
 {
 	struct payload *value;
 
-	if (keep == UINT64_MAX) {
-		sanctions_lift(&r->sanctions, key);
-		room_state(r, JOURNAL_DELETE, "room:", r->name->data, key, NULL, 0, NULL, NULL);
-		return 0;
-	}
-	if (sanctions_set(&r->sanctions, key, keep, clock_ms()) < 0)
+	if (sanctions_set(&r->sanctions, key, label, keep, clock_ms()) < 0)
 		return -1;
-	value = payload_new("1", 1);
+	value = payload_new(label, strlen(label));
 	if (value)
 		room_state(r, JOURNAL_PUT, "room:", r->name->data, key, value, keep, NULL, NULL);
 	payload_unref(value);
 	return 0;
 }
 
-void room_sanction(struct room *r, int what, const char *address, uint64_t keep)
+void room_sanction(struct room *r, int what, const char *address, const char *label, uint64_t keep)
 {
 	char key[SANCTION_KEY_MAX];
 
 	sanction_key(key, (enum sanction)what, NULL, address);
-	if (sanction(r, key, keep) < 0)
+	if (sanction(r, key, label, keep) < 0)
 		log_limited(LOG_LEVEL_WARNING, "a room has as many bans and mutes as it may have", "room=%s", r->name->data);
 }
 
@@ -118,6 +119,7 @@ static void discipline(struct room *r, uint64_t holder, struct discipline_letter
 		l->room = payload_ref(r->name);
 		l->holder = holder;
 		l->text = payload_ref(d.text);
+		l->label = payload_ref(d.label);
 		r->opts->post(r->opts->owner, w, &l->letter);
 	}
 	payload_unref(d.text);
@@ -131,9 +133,9 @@ static struct payload *verdict(const struct room *r, const struct request *q, co
 	struct payload *text, *whole;
 
 	if (o && member)
-		json_object_set_new(o, member, json_real((double)q->keep / 1000));
+		json_object_set_new(o, member, json_integer((json_int_t)((q->keep + 999) / 1000)));
 	text = o ? json_text_open(o) : NULL;
-	whole = text ? room_text(text->data, r->where->data, "}", (char *)NULL) : NULL;
+	whole = text ? text_concat(text->data, r->where->data, "}", (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(o);
 	return whole;
@@ -152,31 +154,53 @@ void room_kick(struct room *r, struct request *q)
 	room_answer(r, q);
 }
 
+/* The end of WHAT, also for who is not there any more. */
+static void pardon(struct room *r, struct request *q, enum sanction what, const struct member *m, const char *user)
+{
+	char key[SANCTION_KEY_MAX];
+	const char *known = user ? key : NULL;
+
+	if (user)
+		sanction_key(key, what, user, NULL);
+	else if (q->target.key)
+		known = sanctions_labelled(&r->sanctions, what, q->target.key->data);
+	if (known == NULL) {
+		room_refuse(r, q, REPLY_not_there);
+		return;
+	}
+	lift(r, known);
+	if (m && what == SANCTION_MUTE)
+		discipline(r, m->person->holder, (struct discipline_letter){ .text = verdict(r, q, "muted", "duration"),
+									      .guest = -1 });
+	room_answer(r, q);
+}
+
 static void punish(struct room *r, struct request *q, enum sanction what)
 {
 	const struct member *m = find(r, q);
 	const char *user = q->target.user ? q->target.user->data : m ? m->person->user : NULL;
-	bool lift = q->keep == 0;
-	uint64_t keep = lift ? UINT64_MAX : q->keep;
-	struct discipline_letter d = { .out = what == SANCTION_BAN && !lift, .muted = what == SANCTION_MUTE && !lift,
-				       .guest = user ? -1 : (int)what, .keep = keep };
+	bool ban = what == SANCTION_BAN;
+	struct discipline_letter d = { .out = ban, .muted = !ban, .guest = user ? -1 : (int)what,
+				       .label = q->target.key, .keep = q->keep };
 	char key[SANCTION_KEY_MAX];
 
+	if (q->keep == 0) {
+		pardon(r, q, what, m, user);
+		return;
+	}
 	if (user == NULL && m == NULL) {
 		room_refuse(r, q, REPLY_not_there);
 		return;
 	}
 	if (user) {
 		sanction_key(key, what, user, NULL);
-		if (sanction(r, key, keep) < 0) {
+		if (sanction(r, key, "", q->keep) < 0) {
 			room_refuse(r, q, REPLY_list_full);
 			return;
 		}
 	}
 	if (m) {
-		if (!lift || what == SANCTION_MUTE)
-			d.text = verdict(r, q, what == SANCTION_BAN ? "kicked" : "muted",
-					 what == SANCTION_BAN ? "banned" : "duration");
+		d.text = verdict(r, q, ban ? "kicked" : "muted", ban ? "banned" : "duration");
 		discipline(r, m->person->holder, d);
 	}
 	room_answer(r, q);

@@ -32,7 +32,7 @@ static void answer_with(struct room *r, struct request *q, json_t *o)
 void room_who(struct room *r, struct request *q)
 {
 	bool more = false, few = members_count(&r->members) <= r->opts->hub->who_max;
-	json_t *page = few ? members_page(&r->members, q->text ? q->text->data : "", q->limit, &more) : NULL;
+	json_t *page = few ? members_page(&r->members, q->text->data, q->limit, &more) : NULL;
 
 	answer_with(r, q, json_pack("{s:s,s:o*,s:b,s:I,s:I}", "type", "who", "members", page, "more", (int)more, "count",
 				    (json_int_t)members_count(&r->members), "guests", (json_int_t)r->members.guests));
@@ -93,7 +93,7 @@ static void history_page(struct room *r, struct errand *e, enum journal_status s
 	if (status == JOURNAL_OK)
 		all = texts(r, m, n);
 	if (all)
-		q->answer = room_text("{\"type\":\"history\"", r->where->data, ",\"epoch\":\"", r->epoch, "\",\"messages\":[",
+		q->answer = text_concat("{\"type\":\"history\"", r->where->data, ",\"epoch\":\"", r->epoch, "\",\"messages\":[",
 				      all->data, more ? "],\"more\":true" : "],\"more\":false", (char *)NULL);
 	payload_unref(all);
 	if (q->answer)

@@ -40,26 +40,42 @@ void sanction_key(char key[SANCTION_KEY_MAX], enum sanction what, const char *us
 	snprintf(key, SANCTION_KEY_MAX, "%s a:%s", words[what], network);
 }
 
-int sanctions_set(struct sanctions *s, const char *key, uint64_t keep, uint64_t now)
+struct entry {
+	uint64_t until; /* ms; UINT64_MAX: for good */
+	char label[];
+};
+
+int sanctions_set(struct sanctions *s, const char *key, const char *label, uint64_t keep, uint64_t now)
 {
-	uint64_t *until;
+	struct entry *e;
 
 	if (s->map == NULL)
 		s->map = strmap_new();
 	if (s->map == NULL)
 		return -1;
-	until = strmap_get(s->map, key, strlen(key));
-	if (until == NULL && strmap_count(s->map) < SANCTIONS_MAX) {
-		until = malloc(sizeof(*until));
-		if (until && strmap_put(s->map, key, strlen(key), until) < 0) {
-			free(until);
-			until = NULL;
-		}
-	}
-	if (until == NULL)
+	sanctions_lift(s, key);
+	if (strmap_count(s->map) >= SANCTIONS_MAX)
 		return -1;
-	*until = keep ? now + keep : UINT64_MAX;
+	e = malloc(sizeof(*e) + strlen(label) + 1);
+	if (e == NULL || strmap_put(s->map, key, strlen(key), e) < 0) {
+		free(e);
+		return -1;
+	}
+	e->until = keep ? now + keep : UINT64_MAX;
+	strcpy(e->label, label);
 	return 0;
+}
+
+const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label)
+{
+	size_t word = strlen(words[what]);
+	const struct entry *e;
+	const char *key;
+
+	for (size_t pos = 0; s->map && (e = strmap_next(s->map, &pos, &key, NULL)) != NULL;)
+		if (strcmp(e->label, label) == 0 && strncmp(key, words[what], word) == 0)
+			return key;
+	return NULL;
 }
 
 void sanctions_lift(struct sanctions *s, const char *key)
@@ -71,16 +87,16 @@ void sanctions_lift(struct sanctions *s, const char *key)
 uint64_t sanctions_last(struct sanctions *s, enum sanction what, const char *user, const char *address, uint64_t now)
 {
 	char key[SANCTION_KEY_MAX];
-	uint64_t *until;
+	const struct entry *e;
 
 	if (s->map == NULL || strmap_count(s->map) == 0 || (user == NULL && address == NULL))
 		return 0;
 	sanction_key(key, what, user, address);
-	until = strmap_get(s->map, key, strlen(key));
-	if (until == NULL || *until == UINT64_MAX)
-		return until ? UINT64_MAX : 0;
-	if (*until > now)
-		return *until - now;
+	e = strmap_get(s->map, key, strlen(key));
+	if (e == NULL || e->until == UINT64_MAX)
+		return e ? UINT64_MAX : 0;
+	if (e->until > now)
+		return e->until - now;
 	sanctions_lift(s, key);
 	return 0;
 }

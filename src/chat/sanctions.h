@@ -25,9 +25,15 @@ const char *sanction_word(enum sanction what);
 /* The key of WHAT for a user, or with USER NULL for an address. */
 void sanction_key(char key[SANCTION_KEY_MAX], enum sanction what, const char *user, const char *address);
 
-/* From NOW on, for KEEP ms (0: for good). 0, or -1: there are SANCTIONS_MAX, or no memory. */
-int sanctions_set(struct sanctions *s, const char *key, uint64_t keep, uint64_t now);
+/*
+ * From NOW on, for KEEP ms (0: for good). LABEL: the key of the name that a
+ * guest had, or "". 0, or -1: there are SANCTIONS_MAX, or no memory.
+ */
+int sanctions_set(struct sanctions *s, const char *key, const char *label, uint64_t keep, uint64_t now);
 void sanctions_lift(struct sanctions *s, const char *key);
+
+/* The key of a WHAT with this label, for sanctions_lift(); NULL: there is none. */
+const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label);
 
 /* The ms that it still lasts; 0: there is none; UINT64_MAX: for good. */
 uint64_t sanctions_last(struct sanctions *s, enum sanction what, const char *user, const char *address, uint64_t now);

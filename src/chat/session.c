@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
 #include "chat/reply.h"
@@ -376,7 +377,7 @@ static void say(struct session *s, struct payload *body)
 	q->body = payload_ref(body);
 	q->by = person_ref(s->person);
 	if (user)
-		q->sender = room_text("u", user, (char *)NULL);
+		q->sender = text_concat("u", user, (char *)NULL);
 	if (s->room.seat.muted) {
 		address = s->sink.ops->address(&s->sink);
 		q->address = payload_new(address, strlen(address));

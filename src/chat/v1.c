@@ -39,6 +39,15 @@ static void send_json(struct session *s, json_t *o)
 	json_decref(o);
 }
 
+/* Whether P is its own JSON between quotes. */
+static bool is_plain(const struct payload *p)
+{
+	for (uint32_t i = 0; i < p->len; i++)
+		if ((unsigned char)p->data[i] < ' ' || p->data[i] == '"' || p->data[i] == '\\')
+			return false;
+	return true;
+}
+
 /* ,"cid":"…" or "", in BUF or, where it has to be escaped, in *MADE. */
 static const char *cid_member(const struct payload *cid, char *buf, size_t size, struct payload **made)
 {
@@ -48,13 +57,13 @@ static const char *cid_member(const struct payload *cid, char *buf, size_t size,
 	*made = NULL;
 	if (cid == NULL)
 		return "";
-	if (strpbrk(cid->data, "\"\\") == NULL && strlen(cid->data) == cid->len) {
+	if (is_plain(cid)) {
 		snprintf(buf, size, ",\"cid\":\"%s\"", cid->data);
 		return buf;
 	}
 	json = json_stringn(cid->data, cid->len);
 	text = json ? json_text(json) : NULL;
-	*made = text ? room_text(",\"cid\":", text->data, (char *)NULL) : NULL;
+	*made = text ? text_concat(",\"cid\":", text->data, (char *)NULL) : NULL;
 	payload_unref(text);
 	json_decref(json);
 	return *made ? (*made)->data : "";
@@ -67,7 +76,7 @@ static void send_open(struct session *s, const char *head, const struct payload 
 	struct payload *made, *text;
 	const char *member = cid_member(cid, buf, sizeof(buf), &made);
 
-	text = room_text(head, member, more, "}", (char *)NULL);
+	text = text_concat(head, member, more, "}", (char *)NULL);
 	send_text(s, text);
 	payload_unref(text);
 	payload_unref(made);
@@ -80,18 +89,21 @@ void v1_ok(struct session *s, const struct payload *cid, const char *more)
 
 void v1_error(struct session *s, const struct payload *cid, enum reply why, const char *detail, uint32_t retry_after)
 {
-	char text[512];
+	char text[512], more[40] = "";
+	struct payload *head;
 	json_t *o;
 
 	snprintf(text, sizeof(text), "%s%s%s", reply_text(why), detail ? ": " : "", detail ? detail : "");
 	o = json_pack("{s:s,s:s,s:s}", "type", "error", "code", reply_code(why), "message", text);
 	if (o == NULL) /* the detail is not UTF-8 */
 		o = json_pack("{s:s,s:s,s:s}", "type", "error", "code", reply_code(why), "message", reply_text(why));
-	if (o && cid)
-		json_object_set_new(o, "cid", json_stringn(cid->data, cid->len));
-	if (o && retry_after)
-		json_object_set_new(o, "retry_after", json_real(retry_after / 1000.0));
-	send_json(s, o);
+	if (retry_after)
+		snprintf(more, sizeof(more), ",\"retry_after\":%.1f", retry_after / 1000.0);
+	head = o ? json_text_open(o) : NULL;
+	if (head)
+		send_open(s, head->data, cid, more);
+	payload_unref(head);
+	json_decref(o);
 	stats_add(STAT_errors_sent, 1);
 }
 
@@ -131,14 +143,14 @@ static void welcome(struct session *s, const char *secret, const struct payload 
 {
 	const struct session_policy *p = s->policy;
 	json_t *o = json_pack(
-		"{s:s,s:s,s:s,s:s%,s:b,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:f}", "type", "welcome", "version",
+		"{s:s,s:s,s:s,s:s%,s:b,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I},s:I}", "type", "welcome", "version",
 		PACKAGE_VERSION, "session", secret, "room", room->data, (size_t)room->len, "anonymous", (int)p->anonymous,
 		"limits", "max_message", (json_int_t)p->max_message, "message_rate", (json_int_t)p->rate.rate,
 		"message_burst", (json_int_t)p->rate.burst, "max_depth", (json_int_t)p->limits.max_depth, "max_members",
 		(json_int_t)p->limits.max_members, "history_max", (json_int_t)p->history_max, "recover_max",
 		(json_int_t)p->recover_max, "rooms_per_connection", (json_int_t)p->rooms_max, "cid_keep",
 		(json_int_t)(p->cid_keep / 1000), "session_keep", (json_int_t)(p->session_keep / 1000), "ping_interval",
-		p->ping_interval / 1000.0);
+		(json_int_t)(p->ping_interval / 1000));
 
 	if (o)
 		set_identity(o, s->person);
@@ -355,7 +367,7 @@ static void tell_joined(struct session *s, const struct place *p, const struct j
 	text = o ? json_text_open(o) : NULL;
 	json_decref(o);
 	if (text && l->topic) {
-		struct payload *whole = room_text(text->data, l->topic->data, (char *)NULL);
+		struct payload *whole = text_concat(text->data, l->topic->data, (char *)NULL);
 
 		payload_unref(text);
 		text = whole;
@@ -405,8 +417,11 @@ void v1_joined(struct v1 *v, struct membership *m, struct join_letter *l)
 		place_free(v, p);
 		return;
 	}
-	if (!l->told)
+	if (!l->told) {
 		tell_joined(s, p, l);
+		payload_unref(p->cid);
+		p->cid = NULL;
+	}
 	l->told = true;
 	send_past(s, l);
 	if (l->more) {
@@ -448,11 +463,9 @@ void v1_text(struct v1 *v, const char *text, size_t len)
 	struct message m;
 	enum reply bad = message_decode(&m, text, len, &s->policy->limits, words, sizeof(words));
 
-	if (v->replaced)
-		return;
-	if (bad == REPLY_COUNT)
+	if (bad == REPLY_COUNT && !v->replaced)
 		command_do(s, &m);
-	else
+	else if (!v->replaced)
 		v1_error(s, NULL, bad, words[0] ? words : NULL, 0);
 	message_clear(&m);
 }

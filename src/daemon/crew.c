@@ -51,7 +51,7 @@ struct crew {
 	struct storage *storage;
 	struct tokens *tokens;
 	struct journal *journal;
-	struct shared_map *names;
+	struct shared_map *names, *sessions;
 	struct shared_count connections, rooms;
 	struct mailbox **mailboxes;
 	struct worker **workers;
@@ -126,7 +126,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 
 static int make_fronts(struct crew *c)
 {
-	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .connections = &c->connections,
+	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .tokens = c->tokens,
+				.connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -146,10 +147,15 @@ static int make_hubs(struct crew *c)
 		.mailboxes = c->mailboxes,
 		.journal = c->journal,
 		.names = c->names,
+		.sessions = c->sessions,
 		.rooms = &c->rooms,
 		.max_rooms = c->config->max_rooms,
 		.room_keep = c->config->room_keep,
 		.announce_max = c->config->announce_max,
+		.who_max = c->config->who_max,
+		.session_keep = c->config->session_keep,
+		.key = *storage_secret_key(c->storage),
+		.key_kept = storage_is_kept(c->storage),
 	};
 
 	for (o.self = 0; o.self < c->n; o.self++)
@@ -161,12 +167,13 @@ static int make_hubs(struct crew *c)
 int crew_prepare(struct crew *c, char *err, size_t errlen)
 {
 	json_object_seed(0); /* once, while there is one thread */
-	c->endpoints = endpoints_new(c->config);
+	c->endpoints = endpoints_new(c->config, c->tokens);
 	c->names = shared_map_new();
+	c->sessions = shared_map_new();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->endpoints && c->names && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->endpoints && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -313,6 +320,7 @@ void crew_free(struct crew *c)
 	storage_free(c->storage);
 	tokens_free(c->tokens);
 	shared_map_free(c->names);
+	shared_map_free(c->sessions);
 	endpoints_free(c->endpoints);
 	free(c->mailboxes);
 	free(c->workers);

@@ -4,6 +4,7 @@
 
 #include "chat/name.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,8 +14,33 @@ static const enum announce announces[] = {
 	[CONFIG_ANNOUNCE_OFF] = ANNOUNCE_OFF,
 };
 
-static void fill(struct endpoint *ep, const struct config *cfg, const struct config_endpoint *c)
+static bool in_list(const struct config_list *l, const char *s, size_t len)
 {
+	for (size_t i = 0; i < l->n; i++)
+		if (strlen(l->v[i]) == len && memcmp(l->v[i], s, len) == 0)
+			return true;
+	return false;
+}
+
+/* Where clients may not create rooms: whether the configuration did. */
+static bool room_exists(const struct session_policy *p, const struct payload *room)
+{
+	const struct endpoint *ep = (const struct endpoint *)((const char *)p - offsetof(struct endpoint, policy));
+	const struct config *cfg = ep->global;
+	bool fixed = in_list(&cfg->rooms, room->data, room->len);
+
+	for (size_t i = 0; i < cfg->n_endpoints && !fixed; i++)
+		fixed = strlen(cfg->endpoints[i].room) == room->len &&
+			memcmp(cfg->endpoints[i].room, room->data, room->len) == 0;
+	return fixed;
+}
+
+static void fill(struct endpoint *ep, const struct endpoints *e, const struct config_endpoint *c,
+		 const struct tokens *tokens)
+{
+	const struct config *cfg = e->config;
+
+	ep->global = cfg;
 	ep->config = c;
 	ep->limits = (struct ws_limits){ cfg->max_frame, cfg->max_message, cfg->max_fragments };
 	ep->policy = (struct session_policy){
@@ -26,30 +52,45 @@ static void fill(struct endpoint *ep, const struct config *cfg, const struct con
 		.default_type = c->default_type,
 		.reserved_types = (const char *const *)cfg->reserved_type.v,
 		.n_reserved_types = cfg->reserved_type.n,
+		.reserved_names = e->reserved_names,
+		.tokens = tokens,
+		.anonymous = c->anonymous,
+		.auth_timeout = cfg->auth_timeout,
+		.recover_max = cfg->recover_max,
+		.rooms_max = cfg->rooms_per_connection,
+		.room_exists = cfg->create_rooms ? NULL : room_exists,
+		.max_message = cfg->max_message,
+		.cid_keep = cfg->cid_keep,
+		.session_keep = cfg->session_keep,
+		.ping_interval = cfg->ping_interval,
 	};
 }
 
-struct endpoints *endpoints_new(const struct config *cfg)
+struct endpoints *endpoints_new(const struct config *cfg, const struct tokens *tokens)
 {
+	const char *bad;
 	struct endpoints *e = calloc(1, sizeof(*e) + cfg->n_endpoints * sizeof(e->list[0]));
 
 	if (e == NULL)
 		return NULL;
 	e->config = cfg;
 	e->n = cfg->n_endpoints;
+	e->reserved_names = name_list_new((const char *const *)cfg->reserved_names.v, cfg->reserved_names.n, &bad);
+	if (e->reserved_names == NULL) {
+		free(e);
+		return NULL;
+	}
 	for (size_t i = 0; i < e->n; i++)
-		fill(&e->list[i], cfg, &cfg->endpoints[i]);
+		fill(&e->list[i], e, &cfg->endpoints[i], tokens);
 	return e;
 }
 
-void endpoints_free(struct endpoints *e) { free(e); }
-
-static bool in_list(const struct config_list *l, const char *s, size_t len)
+void endpoints_free(struct endpoints *e)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (strlen(l->v[i]) == len && memcmp(l->v[i], s, len) == 0)
-			return true;
-	return false;
+	if (e == NULL)
+		return;
+	name_list_free(e->reserved_names);
+	free(e);
 }
 
 /* How many bytes of a path a pattern (slash and star at its end) fixes, with its last slash; 0: it is an exact path. */
@@ -112,12 +153,13 @@ struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *
 
 bool endpoint_speaks(const struct endpoint *ep, const char *subprotocol, size_t len)
 {
-	static const char bearer[] = "natter.bearer.", v1[] = "natter.v1";
+	static const char bearer[] = "natter.bearer.";
 
 	/* A token is never echoed, and a dialect that is not spoken here not promised. */
 	if (len >= sizeof(bearer) - 1 && memcmp(subprotocol, bearer, sizeof(bearer) - 1) == 0)
 		return false;
-	if (len == sizeof(v1) - 1 && memcmp(subprotocol, v1, len) == 0)
+	if (len == sizeof(ENDPOINT_V1) - 1 && memcmp(subprotocol, ENDPOINT_V1, len) == 0 &&
+	    ep->config->handler != CONFIG_HANDLER_CHAT)
 		return false;
 	return in_list(&ep->config->subprotocols, "*", 1) || in_list(&ep->config->subprotocols, subprotocol, len);
 }

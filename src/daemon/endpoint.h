@@ -14,20 +14,24 @@
 
 #include <stddef.h>
 
+#define ENDPOINT_V1 "natter.v1" /* the subprotocol */
+
 struct endpoint {
 	const struct config_endpoint *config;
+	const struct config *global;
 	struct session_policy policy;
 	struct ws_limits limits;
 };
 
 struct endpoints {
 	const struct config *config;
+	struct name_list *reserved_names;
 	size_t n;
 	struct endpoint list[];
 };
 
-/* CFG must outlive it. NULL: no memory. */
-struct endpoints *endpoints_new(const struct config *cfg);
+/* CFG and TOKENS (NULL: none) must outlive it. NULL: no memory. */
+struct endpoints *endpoints_new(const struct config *cfg, const struct tokens *tokens);
 void endpoints_free(struct endpoints *e);
 
 /*

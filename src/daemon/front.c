@@ -9,12 +9,14 @@
 #include "chat/audience.h"
 #include "chat/commander.h"
 #include "chat/hub.h"
+#include "chat/keeper.h"
 #include "chat/name.h"
 #include "chat/session.h"
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
+#include "wire/token.h"
 #include "wire/ws_upgrade.h"
 
 #include <stddef.h>
@@ -28,6 +30,8 @@
 /* What a request for a chat asks for; from the request until it opens, which is one go. */
 struct arrival {
 	struct payload *room;   /* NULL: none is on its way */
+	struct identity *who;   /* NULL: who knows */
+	bool v1;                /* by natter.v1 */
 	uint32_t history;
 	int name_len;           /* not above 0: none was asked for */
 	char name[4 * NAME_MAX_BYTES];
@@ -55,9 +59,11 @@ static void sink_send(struct sink *s, const char *text, size_t len) { ws_conn_se
 static void sink_close(struct sink *s, enum close_reason reason) { conn_close(conn_of(s), reason, NULL); }
 static void sink_pause(struct sink *s, uint32_t ms) { conn_pause(conn_of(s), ms); }
 static void sink_hold(struct sink *s, bool held) { conn_hold(conn_of(s), held); }
+static size_t sink_waiting(struct sink *s) { return conn_waiting(conn_of(s)); }
 static const char *sink_address(struct sink *s) { return conn_address(conn_of(s)); }
 
-static const struct sink_ops sink_ops = { sink_send, sink_close, sink_pause, sink_hold, sink_address };
+static const struct sink_ops sink_ops = { sink_send, sink_close, sink_pause, sink_hold, sink_waiting,
+					  sink_address };
 
 /* ---- an audience is a fan-out ---- */
 
@@ -71,9 +77,9 @@ _Static_assert(offsetof(struct fanout_seat, index) + sizeof(uint32_t) <= offseto
 
 static struct fanout *fanout_of(struct audience *a) { return ((struct crowd *)a)->fanout; }
 
-static int crowd_add(struct audience *a, struct seat *seat, struct sink *sink)
+static int crowd_add(struct audience *a, struct seat *seat, struct sink *sink, enum dialect dialect)
 {
-	return fanout_add(fanout_of(a), (struct fanout_seat *)seat, conn_of(sink), DIALECT_PLAIN);
+	return fanout_add(fanout_of(a), (struct fanout_seat *)seat, conn_of(sink), dialect);
 }
 
 static void crowd_remove(struct audience *a, struct seat *seat)
@@ -178,7 +184,9 @@ static void choose_subprotocol(const struct http_request *r, const struct endpoi
 static void forget_arrival(struct arrival *a)
 {
 	payload_unref(a->room);
+	identity_free(a->who);
 	a->room = NULL;
+	a->who = NULL;
 }
 
 /* What the query asks for: ?name=ann&history=20. */
@@ -197,27 +205,63 @@ static void read_query(struct arrival *to, const struct http_request *r)
 	}
 }
 
+/* Who it is, by the token that the request presents. Whether it may come in; else A says why not. */
+static bool identify(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
+{
+	const struct config *c = f->opts.config;
+	const struct token_places places = { c->token_cookie, c->token_query };
+	struct token token;
+	enum token_verdict verdict = token_find(r->head, r->bytes, &places, &token);
+
+	if (verdict == TOKEN_BAD)
+		refuse(a, 400, token.why);
+	else if (verdict == TOKEN_OK)
+		f->arrival.who = identity_of_token(f->opts.tokens, token.text, token.len);
+	if (verdict == TOKEN_OK && f->arrival.who == NULL)
+		refuse(a, 401, "this token is not known, or has expired");
+	else if (verdict == TOKEN_NONE && !ep->policy.anonymous && !f->arrival.v1)
+		refuse(a, 401, "this chat is for those who are logged in: a token is needed");
+	else if (verdict != TOKEN_BAD)
+		return true;
+	return false;
+}
+
+static bool is_v1(const struct conn_answer *a)
+{
+	return a->subprotocol_len == sizeof(ENDPOINT_V1) - 1 &&
+	       memcmp(a->subprotocol, ENDPOINT_V1, a->subprotocol_len) == 0;
+}
+
+static bool answer_chat(struct front *f, struct conn *conn, const struct http_request *r, const char *path,
+			const struct endpoint *ep, struct conn_answer *a)
+{
+	f->arrival.v1 = is_v1(a);
+	f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, &a->status, &a->why);
+	if (f->arrival.room == NULL || !identify(f, r, ep, a))
+		return false;
+	read_query(&f->arrival, r);
+	session_init(session_of_conn(conn), f->hub, &ep->policy, &sink_ops);
+	return true;
+}
+
 static void answer_websocket(struct front *f, struct conn *conn, const struct http_request *r, const char *path,
 			     struct conn_answer *a)
 {
 	const struct endpoint *ep = endpoint_find(f->opts.endpoints, r->listener, path);
-	struct session *s = session_of_conn(conn);
 
 	if (ep == NULL) {
 		refuse(a, 404, "there is no WebSocket here");
 		return;
 	}
-	if (ep->config->handler == CONFIG_HANDLER_CHAT) {
-		f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, &a->status, &a->why);
-		if (f->arrival.room == NULL)
-			return;
-		read_query(&f->arrival, r);
-		session_init(s, f->hub, &ep->policy, &sink_ops);
-	}
-	s->policy = &ep->policy;
-	*a = (struct conn_answer){ .status = 101, .limits = &ep->limits, .deflate = ep->config->deflate,
+	*a = (struct conn_answer){ .limits = &ep->limits, .deflate = ep->config->deflate,
 				   .deflate_takeover = ep->config->deflate_takeover };
 	choose_subprotocol(r, ep, a);
+	if (ep->config->handler == CONFIG_HANDLER_CHAT && !answer_chat(f, conn, r, path, ep, a)) {
+		forget_arrival(&f->arrival);
+		return;
+	}
+	session_of_conn(conn)->policy = &ep->policy;
+	a->status = 101;
 }
 
 static void on_request(struct conn *conn, const struct http_request *r, struct conn_answer *a)
@@ -246,9 +290,14 @@ static void on_open(struct conn *conn)
 
 	if (a->room == NULL)
 		return;
-	if (a->name_len > 0)
+	if (a->who)
+		session_identify(s, a->who);
+	if (a->name_len > 0 && (a->who == NULL || a->who->name == NULL))
 		session_ask_name(s, a->name, (size_t)a->name_len);
-	session_enter(s, a->room, a->history);
+	if (a->v1)
+		session_welcome(s, a->room);
+	else
+		session_enter(s, a->room, a->history);
 	forget_arrival(a);
 }
 
@@ -318,7 +367,15 @@ static void on_post(struct worker *w)
 	hub_send(f->hub);
 }
 
-static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick, on_post };
+static void on_drained(struct conn *conn)
+{
+	struct session *s = session_of_conn(conn);
+
+	if (endpoint_of(s)->config->handler == CONFIG_HANDLER_CHAT)
+		session_drained(s);
+}
+
+static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick, on_post, on_drained };
 
 /* ---- life ---- */
 
@@ -378,6 +435,8 @@ int front_open_hub(struct front *f, const struct hub_opts *hub)
 	if (f->hub == NULL)
 		return -1;
 	mailbox_set_reader(worker_mailbox(f->worker), f->hub);
+	if (o.self == 0 && o.key_kept)
+		keeper_restore(hub_keeper(f->hub));
 	return 0;
 }
 
@@ -394,6 +453,7 @@ void front_close_hub(struct front *f)
 	if (f == NULL)
 		return;
 	worker_enter(f->worker);
+	mailbox_set_reader(worker_mailbox(f->worker), NULL);
 	hub_free(f->hub);
 	f->hub = NULL;
 }

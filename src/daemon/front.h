@@ -17,12 +17,14 @@
 
 struct endpoints;
 struct front;
+struct tokens;
 struct worker;
 
 /* What all fronts share; outlives them. */
 struct front_opts {
 	const struct config *config;
 	const struct endpoints *endpoints;
+	const struct tokens *tokens;
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */

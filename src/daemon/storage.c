@@ -122,6 +122,8 @@ struct storage *storage_open(const struct config *cfg, char *err, size_t errlen)
 
 const struct secret_key *storage_secret_key(const struct storage *s) { return &s->key; }
 
+bool storage_is_kept(const struct storage *s) { return s->folder[0] != '\0'; }
+
 #ifdef HAVE_SQLITE
 static struct journal *make_sqlite(const struct storage *s, char *err, size_t errlen)
 {

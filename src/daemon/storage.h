@@ -16,6 +16,7 @@
 #include "chat/journal.h"
 #include "chat/secret.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct storage;
@@ -28,6 +29,9 @@ struct storage *storage_open(const struct config *cfg, char *err, size_t errlen)
  * this process. It is the storage's.
  */
 const struct secret_key *storage_secret_key(const struct storage *s);
+
+/* Whether there is a state directory, so that the key is that of the last start. */
+bool storage_is_kept(const struct storage *s);
 
 /* The journal, which is to be freed before the storage is. NULL: ERR says why. */
 struct journal *storage_journal(const struct storage *s, char *err, size_t errlen);

@@ -476,12 +476,18 @@ static void on_drained(struct bufferevent *bev, void *arg)
 	bufferevent_disable(bev, EV_WRITE);
 	if (c->state == CONN_DRAINING) {
 		finish_draining(c);
-	} else if (c->state == CONN_OPEN && c->throttled) {
+		return;
+	}
+	if (c->state == CONN_OPEN && c->throttled) {
 		c->throttled = 0;
 		if (!c->paused)
 			look_again(c);
 	}
+	if (c->state == CONN_OPEN && worker_here->opts.ops->drained)
+		worker_here->opts.ops->drained(c);
 }
+
+size_t conn_waiting(const struct conn *c) { return output_len(c); }
 
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {

@@ -169,6 +169,9 @@ void conn_sent(const struct sender_job *job);
 void conn_cork(struct conn *c);
 void conn_uncork(struct conn *c);
 
+/* Bytes that it was sent and that the system has not taken; when they are gone upstairs is told: worker_ops.drained. */
+size_t conn_waiting(const struct conn *c);
+
 /* Begins the end. The first reason counts. WHY (static) instead of the reason's text, or NULL. */
 void conn_close(struct conn *c, enum close_reason reason, const char *why);
 

@@ -48,6 +48,8 @@ struct worker_ops {
 	void (*tick)(struct worker *w);
 	/* The end of a turn for which worker_post_soon() asked; NULL: nobody asks. */
 	void (*post)(struct worker *w);
+	/* A backlog of an open connection is gone; NULL: nobody waits for that. */
+	void (*drained)(struct conn *c);
 };
 
 struct worker_opts {

@@ -28,12 +28,12 @@ static struct journal_room *subscribe(struct journal *j, struct payload *name, s
 				      const struct journal_listener *listener, void *home)
 {
 	struct journal_room *r = calloc(1, sizeof(*r));
-	struct request *q = r ? request_new(SUBSCRIBE, r, NULL, NULL) : NULL;
+	struct request *q = r ? sqlite_request_new(SUBSCRIBE, r, NULL, NULL) : NULL;
 
 	if (q)
-		r->farewell = request_new(UNSUBSCRIBE, r, NULL, NULL);
+		r->farewell = sqlite_request_new(UNSUBSCRIBE, r, NULL, NULL);
 	if (q == NULL || r->farewell == NULL) {
-		request_free(q);
+		sqlite_request_free(q);
 		free(r);
 		return NULL;
 	}
@@ -74,7 +74,7 @@ static void append(struct journal_room *r, const struct journal_entry *e, void *
 	static const uint64_t seed[2] = { 0, 0 }; /* the same at every start */
 	const struct payload *content = e->content ? e->content : e->body;
 	struct journal_message m = { .sender = e->sender, .body = e->body, .tag = tag };
-	struct request *q = request_new(APPEND, r, &m, e->cid);
+	struct request *q = sqlite_request_new(APPEND, r, &m, e->cid);
 
 	if (q && e->cid)
 		q->digest = strmap_siphash(seed, content->data, content->len);
@@ -86,7 +86,7 @@ static void amend(struct journal_room *r, uint64_t target, struct payload *sende
 	struct journal_message m = { .kind = body ? JOURNAL_AMENDMENT : JOURNAL_ERASURE, .target = target,
 				     .sender = sender, .body = body, .tag = tag };
 
-	post(r, request_new(CHANGE, r, &m, NULL), tag);
+	post(r, sqlite_request_new(CHANGE, r, &m, NULL), tag);
 }
 
 static void erase(struct journal_room *r, uint64_t target, struct payload *sender, void *tag)
@@ -123,7 +123,7 @@ static void read_after(struct journal_room *r, uint64_t after, size_t limit, voi
 
 static void state(struct journal *j, struct journal_state *s)
 {
-	struct request *q = request_new(STATE, NULL, NULL, NULL);
+	struct request *q = sqlite_request_new(STATE, NULL, NULL, NULL);
 
 	if (q) {
 		q->state = s;
@@ -132,7 +132,7 @@ static void state(struct journal *j, struct journal_state *s)
 			return;
 	}
 	s->status = q ? JOURNAL_UNAVAILABLE : JOURNAL_NO_MEMORY;
-	request_free(q);
+	sqlite_request_free(q);
 	s->letter.open = s->answered;
 	mailbox_post(s->to, &s->letter);
 }

@@ -27,7 +27,7 @@ void journal_room_release(struct journal_room *r)
 
 /* ---- requests ---- */
 
-struct request *request_new(enum verb verb, struct journal_room *room, const struct journal_message *message,
+struct request *sqlite_request_new(enum verb verb, struct journal_room *room, const struct journal_message *message,
 			    struct payload *cid)
 {
 	struct request *q = calloc(1, sizeof(*q));
@@ -45,7 +45,7 @@ struct request *request_new(enum verb verb, struct journal_room *room, const str
 	return q;
 }
 
-void request_free(struct request *q)
+void sqlite_request_free(struct request *q)
 {
 	if (q == NULL)
 		return;
@@ -68,7 +68,7 @@ static void open_answer(struct letter *letter, void *reader)
 		l->duplicate(q->room->home, m->tag, m->seq, m->time);
 	else if (l)
 		l->message(q->room->home, m);
-	request_free(q);
+	sqlite_request_free(q);
 }
 
 static void open_farewell(struct letter *letter, void *reader)
@@ -79,7 +79,7 @@ static void open_farewell(struct letter *letter, void *reader)
 	(void)reader;
 	r->gone = true;
 	journal_room_release(r);
-	request_free(q);
+	sqlite_request_free(q);
 }
 
 void request_answer(struct request *q)
@@ -149,7 +149,7 @@ void news_post(struct journal_room *room, enum news what, const char *epoch, uin
 
 void news_post_message(struct journal_room *room, const struct journal_message *m)
 {
-	struct request *q = must(request_new(APPEND, room, m, NULL));
+	struct request *q = must(sqlite_request_new(APPEND, room, m, NULL));
 
 	q->message.tag = NULL;
 	request_answer(q);

@@ -66,9 +66,9 @@ struct query {
 };
 
 /* NULL: no memory. MESSAGE's payloads and CID are ref'd. */
-struct request *request_new(enum verb verb, struct journal_room *room, const struct journal_message *message,
+struct request *sqlite_request_new(enum verb verb, struct journal_room *room, const struct journal_message *message,
 			    struct payload *cid);
-void request_free(struct request *q);
+void sqlite_request_free(struct request *q);
 
 /* On the journal's threads: Q is answered and on its way back. */
 void request_answer(struct request *q);

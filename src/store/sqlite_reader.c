@@ -33,7 +33,7 @@ static struct sqlite_db *open_file(struct sqlite_reader *r, char *err, size_t si
 static void report_damage(struct sqlite_reader *r, const char *words)
 {
 	struct journal_message m = { .body = payload_new(words, strlen(words)) };
-	struct request *q = r->damaged ? NULL : request_new(BROKEN, NULL, &m, NULL);
+	struct request *q = r->damaged ? NULL : sqlite_request_new(BROKEN, NULL, &m, NULL);
 
 	payload_unref(m.body);
 	if (q) {

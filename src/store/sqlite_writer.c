@@ -474,7 +474,7 @@ static void answer_subscribe(struct sqlite_writer *w, struct request *q)
 		tell_where(r);
 	if (w->condition != UP)
 		news_post(r, NEWS_UNAVAILABLE, NULL, 0);
-	request_free(q);
+	sqlite_request_free(q);
 }
 
 static void answer_unsubscribe(struct sqlite_writer *w, struct request *q)
@@ -505,7 +505,7 @@ static void answer_state(struct request *q)
 {
 	struct journal_state *s = q->state;
 
-	request_free(q);
+	sqlite_request_free(q);
 	s->letter.open = s->answered;
 	mailbox_post(s->to, &s->letter);
 }
@@ -536,7 +536,7 @@ static void answer(struct sqlite_writer *w, struct request *q, bool committed)
 		break;
 	case BROKEN:
 		set_condition(w, DAMAGED, q->message.body ? q->message.body->data : "");
-		request_free(q);
+		sqlite_request_free(q);
 		break;
 	}
 }

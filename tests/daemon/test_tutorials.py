@@ -155,8 +155,7 @@ def test_walk_through_request(plain):
 
 
 @pytest.mark.parametrize("offer, answer", [("chat", "chat"), ("myProtocol", "myProtocol"),
-                                           ("chat, superchat", "chat"),
-                                           ("natter.bearer.s3cret, myProtocol", "myProtocol")])
+                                           ("chat, superchat", "chat")])
 def test_subprotocol_is_echoed(plain, offer, answer):
     c = plain.connect(headers=[f"Sec-WebSocket-Protocol: {offer}"])
     assert c.headers["sec-websocket-protocol"] == answer
