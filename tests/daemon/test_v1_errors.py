@@ -213,8 +213,8 @@ def test_bad_cids(server, room, cid):
     c.send(type="message", room=room, message="x", cid=cid)
     c.send(type="ping", cid=cid)
     for _ in range(2):
-        got = c.next()
-        assert got["type"] == "error" and got["code"] == "bad_cid" and "cid" not in got, got
+        got = c.expect("error")
+        assert got["code"] == "bad_cid" and "cid" not in got, got
     assert c.say(room, "y")["seq"] == 1
 
 

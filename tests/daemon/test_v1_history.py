@@ -248,9 +248,9 @@ def test_others_messages(keeping, room):
     b.error("not_yours", "delete", room=room, seq=m["seq"])
     mod.ok("edit", room=room, seq=m["seq"], message="[moderated]")
     e = a.expect("edit")
-    assert (e["message"], e["name"], e["user"]) == ("[moderated]", display("mod0"), "mod0")
+    assert e["message"] == "[moderated]"
     kept = a.ok("history", room=room)["messages"][0]
-    assert kept["message"] == "[moderated]"
+    assert kept["message"] == "[moderated]" and "user" not in kept  # it is still who said it
     mod.ok("delete", room=room, seq=m["seq"])
     assert a.expect("delete")["user"] == "mod0"
 

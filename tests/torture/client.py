@@ -178,14 +178,18 @@ class Connection(asyncio.Protocol):
 
     # ---- out ----
 
+    def write(self, data):
+        if not self.transport.is_closing():  # else it is lost, as it was meant to be
+            self.transport.write(data)
+
     def send(self, **members):
-        self.transport.write(frame(1, json.dumps(members).encode()))
+        self.write(frame(1, json.dumps(members).encode()))
 
     def message(self, cid, room, text, half=False):
         self.asked[cid] = ("message", room)
         self.waiting += 1
         data = frame(1, json.dumps({"type": "message", "cid": cid, "room": room, "message": text}).encode())
-        self.transport.write(data[: len(data) // 2] if half else data)
+        self.write(data[: len(data) // 2] if half else data)
 
     def enter(self, resume):
         """Without waiting for the answers: its session, its rooms since what it has, what was not acknowledged."""
@@ -235,7 +239,7 @@ class Connection(asyncio.Protocol):
             if opcode == 1:
                 self.receive(payload.decode())
             elif opcode == 9:
-                self.transport.write(frame(10, payload))
+                self.write(frame(10, payload))
             elif opcode == 8:
                 code = struct.unpack(">H", payload[:2])[0] if n >= 2 else 1005
                 if code >= 4500:
