@@ -3,7 +3,7 @@
 # A unit test is tests/unit/FOLDER/test_FILE.c and two lines here: its name in
 # unit_tests, and the LDADD with which its folder's tests link.
 # make check-long runs all of it several times, once without io_uring, the unit tests under
-# valgrind, and all of the conformance suite, which alone is make conform.
+# valgrind, the whole torture run (alone: make torture), and all of the conformance suite (alone: make conform).
 
 # ---- unit: cmocka; a floor's library whole, and only the floors below it ----
 
@@ -185,12 +185,32 @@ EXTRA_DIST += \
 	tests/daemon/test_http.py \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
+	tests/daemon/test_protocol_doc.py \
 	tests/daemon/test_scale.py \
+	tests/daemon/test_torture.py \
 	tests/daemon/test_tutorials.py \
+	tests/daemon/test_v1_bounds.py \
+	tests/daemon/test_v1_cid.py \
+	tests/daemon/test_v1_direct.py \
+	tests/daemon/test_v1_errors.py \
+	tests/daemon/test_v1_history.py \
+	tests/daemon/test_v1_login.py \
+	tests/daemon/test_v1_moderation.py \
+	tests/daemon/test_v1_names.py \
+	tests/daemon/test_v1_order.py \
+	tests/daemon/test_v1_presence.py \
+	tests/daemon/test_v1_resume.py \
+	tests/daemon/test_v1_rooms.py \
+	tests/daemon/test_v1_storage.py \
 	tests/daemon/test_workers.py \
 	tests/daemon/test_ws.py \
+	tests/daemon/v1.py \
 	tests/lint/docs \
 	tests/lint/layers \
+	tests/torture/check.py \
+	tests/torture/client.py \
+	tests/torture/log.py \
+	tests/torture/run \
 	tests/unit/skipped \
 	tests/unit/chat/world.h \
 	tests/unit/wire/feed.h
@@ -209,7 +229,17 @@ check-valgrind: $(unit_tests)
 conform: natterd$(EXEEXT)
 	@$(AM_TESTS_ENVIRONMENT) srcdir=$(srcdir) $(srcdir)/tests/conform/run --full
 
-check-long: check check-valgrind conform
+# Clients are cut and the daemon is killed, and nothing may be lost; a seed repeats its run's decisions.
+TORTURE_SEEDS = 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20
+
+torture: natterd$(EXEEXT)
+	@for seed in $(TORTURE_SEEDS); do \
+		for journal in memory sqlite; do \
+			$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/torture/run --journal $$journal --seed $$seed || exit 1; \
+		done; \
+	done
+
+check-long: check check-valgrind conform torture
 	@for uring in auto auto off; do \
 		$(AM_TESTS_ENVIRONMENT) NATTER_IO_URING=$$uring srcdir=$(srcdir) $(srcdir)/tests/daemon/run || exit 1; \
 	done
@@ -245,4 +275,4 @@ demo: natterd
 screenshot: natterd
 	NATTERD='$(abs_builddir)/natterd' node $(srcdir)/tests/browser/screenshot.mjs
 
-.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshot
+.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshot torture

@@ -1,7 +1,11 @@
 """Fixtures: `plain` is a daemon without a configuration file, as `natterd HOST PORT` starts it."""
+import shutil
+import tempfile
+
 import pytest
 
 import natterd
+import v1
 from natterd import Natterd
 
 
@@ -26,6 +30,28 @@ def plain(workers):
         yield daemon
 
 
+@pytest.fixture(scope="module")
+def server(workers):
+    """A daemon for natter.v1 clients, which knows the users of v1.tokens()."""
+    with Natterd(v1.COMMON) as daemon:
+        yield daemon
+        daemon.hang_up()
+
+
+@pytest.fixture
+def room():
+    """The name of a room that nobody has been in."""
+    return v1.new_room()
+
+
+@pytest.fixture
+def state():
+    """A state directory."""
+    d = tempfile.mkdtemp(prefix="natterd-state-")
+    yield d
+    shutil.rmtree(d, ignore_errors=True)
+
+
 @pytest.fixture
 def start(workers):
     """Starts daemons that are stopped, and looked after, at the test's end."""
@@ -37,5 +63,6 @@ def start(workers):
 
     yield go
     for d in daemons:
+        d.hang_up()
         d.stop()
         d.forget()

@@ -16,6 +16,7 @@ import struct
 import subprocess
 import tempfile
 import time
+import weakref
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
@@ -49,6 +50,7 @@ class Natterd:
         self.log_path = os.path.join(self.dir, "log")
         self.config_path = os.path.join(self.dir, "natterd.conf")
         self.process = None
+        self.clients = weakref.WeakSet()
         self.port = 0
         self.host = host
         self.args = list(args)
@@ -163,7 +165,14 @@ class Natterd:
             self.kill()
 
     def connect(self, *args, **kwargs):
-        return Client(self.host, self.port, *args, **kwargs)
+        client = Client(self.host, self.port, *args, **kwargs)
+        self.clients.add(client)
+        return client
+
+    def hang_up(self):
+        """Closes what a test left open: a daemon that stops waits for its clients for a while."""
+        for c in list(self.clients):
+            c.close()
 
     def url(self, path="/"):
         return f"ws://{self.host}:{self.port}{path}"
