@@ -324,12 +324,13 @@ static inline void add_token(const char *token, const char *user, const char *na
 
 /* ---- natter.v1 ---- */
 
-static inline struct client *welcomed(unsigned worker, const char *address)
+/* NAME: as ?name= in the path; NULL: none. */
+static inline struct client *welcomed(unsigned worker, const char *address, const char *name)
 {
 	struct client *c = arrive(worker, address);
 	struct payload *room = payload_new("lobby", 5);
 
-	session_welcome(&c->session, room);
+	session_welcome(&c->session, room, name ? name : "", name ? strlen(name) : 0);
 	payload_unref(room);
 	return c;
 }

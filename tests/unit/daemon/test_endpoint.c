@@ -29,7 +29,7 @@ static void build(const char *text)
 	unlink(path);
 	if (config == NULL)
 		fail_msg("%s", err);
-	endpoints = endpoints_new(config);
+	endpoints = endpoints_new(config, NULL);
 	assert_non_null(endpoints);
 }
 
@@ -99,7 +99,7 @@ static void room_is(const char *path, unsigned status, const char *want)
 	struct payload *p;
 
 	assert_non_null(ep);
-	p = endpoint_room(endpoints, ep, path, &got, &why);
+	p = endpoint_room(endpoints, ep, path, false, &got, &why);
 	if (status == 0) {
 		if (p == NULL)
 			fail_msg("%s: %s", path, why);
