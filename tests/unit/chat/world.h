@@ -27,7 +27,7 @@
 
 #define WORKERS_MAX 3
 #define LINES 16384
-#define QUEUE 256
+#define QUEUE 2048
 
 struct client {
 	struct session session; /* first: the sink's */
