@@ -38,9 +38,11 @@ unit_tests = \
 	tests/unit/bench/test_ledger \
 	tests/unit/bench/test_stamp \
 	tests/unit/bench/test_target \
+	tests/unit/chat/test_command \
 	tests/unit/chat/test_commander \
 	tests/unit/chat/test_identity \
 	tests/unit/chat/test_journal_memory \
+	tests/unit/chat/test_keeper \
 	tests/unit/chat/test_members \
 	tests/unit/chat/test_message \
 	tests/unit/chat/test_name \
@@ -87,9 +89,11 @@ tests_unit_bench_test_histogram_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_ledger_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_stamp_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
+tests_unit_chat_test_command_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_identity_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_keeper_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_members_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
