@@ -1,7 +1,7 @@
 # The manual. Its tables are filled from the .def rows by awk, which every build has.
 
 MANUAL = doc/natterbench.1 doc/natterd.8 doc/natterd.conf.5 doc/natter-protocol.7
-MANUAL_ROWS = src/daemon/config.def src/base/stats.def src/base/close.def src/chat/reply.def
+MANUAL_ROWS = src/daemon/config.def src/base/stats.def src/base/close.def src/chat/reply.def src/chat/command.def
 
 man_MANS = $(MANUAL)
 EXTRA_DIST += $(MANUAL:=.in) doc/tables.awk doc/bench.svg doc/chat-page.png

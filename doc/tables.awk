@@ -114,6 +114,17 @@ function errors(   n, i) {
 	print ".El"
 }
 
+function requests(   n, i) {
+	n = rows("src/chat/command.def", "COMMAND")
+	print ".Bl -tag -width Ds"
+	for (i = 1; i <= n; i++) {
+		fields(row[i])
+		print ".It Ic " f[1] (f[5] == "" ? "" : " Ar " f[5]) "\n" text(f[6]) (f[2] == "USER" ? "; for users who are logged in" : f[2] == "MODERATOR" ? "; for moderators" : "") "."
+		if (f[3] > 1) print "Counts as " f[3] " messages."
+	}
+	print ".El"
+}
+
 /^\.\\" @TABLE / {
 	k = $3; sub(/@$/, "", k)
 	if (k == "global") options("GLOBAL")
@@ -124,6 +135,7 @@ function errors(   n, i) {
 	else if (k == "counters") counters()
 	else if (k == "closes") closes()
 	else if (k == "errors") errors()
+	else if (k == "requests") requests()
 	else fail("no table " k)
 	next
 }

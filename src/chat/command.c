@@ -760,6 +760,7 @@ static enum reply relay(struct ask *a)
 	static const char *const ours[] = { "welcome", "ok",     "error", "joined", "presence", "renamed", "kicked",
 					    "muted",   "epoch",  "pong",  "deleted", "system" };
 	const char *type = message_type(a->m);
+	struct request *q;
 	struct payload *p;
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
@@ -773,6 +774,19 @@ static enum reply relay(struct ask *a)
 	p = message_encode_relayed(a->m, a->room->data, clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
 	if (p == NULL)
 		return no_memory(a, NULL);
+	if (a->place->membership.seat.muted) {
+		q = request_for(a, room_pass);
+		if (q == NULL) {
+			payload_unref(p);
+			return no_memory(a, q);
+		}
+		q->quiet = a->cid == NULL;
+		q->body = p;
+		if (!q->quiet)
+			return ask_home(a, q);
+		hub_ask(a->s->hub, q, a->s->serial);
+		return REPLY_COUNT;
+	}
 	hub_relay(a->s->hub, &a->place->membership, p);
 	payload_unref(p);
 	if (a->cid)

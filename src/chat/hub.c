@@ -334,11 +334,11 @@ static size_t sessions_of(struct hub *h, uint64_t holder, struct session **one, 
 static size_t deliver(struct hub *h, uint64_t holder, struct payload *text)
 {
 	struct session *one, **all;
-	size_t n = holder ? sessions_of(h, holder, &one, &all) : 0;
+	size_t n = holder ? sessions_of(h, holder, &one, &all) : 0, heard = 0;
 
 	for (size_t i = 0; i < n; i++)
-		session_deliver(all[i], text);
-	return n;
+		heard += session_deliver(all[i], text);
+	return heard;
 }
 
 static void open_deliver(struct letter *letter, void *reader)
@@ -389,40 +389,34 @@ static void open_conversation(struct letter *letter, void *reader)
 	}
 }
 
-/* An address for a ban or a mute, on its way to the home. */
-struct address_letter {
-	struct letter letter;
-	struct payload *room, *address, *label;
-	int what;
-	uint64_t keep;
-};
-
-static void open_address(struct letter *letter, void *reader)
+static void open_located(struct letter *letter, void *reader)
 {
-	struct address_letter *l = (struct address_letter *)letter;
-	struct room *r = hub_home_room(reader, l->room);
+	struct request *q = (struct request *)letter;
+	struct room *r = hub_home_room(reader, q->room);
 
-	if (r)
-		room_sanction(r, l->what, l->address->data, l->label ? l->label->data : "", l->keep);
-	payload_unref(l->room);
-	payload_unref(l->label);
-	payload_unref(l->address);
-	free(l);
-}
-
-static void post_address(struct hub *h, const struct discipline_letter *d, const char *address)
-{
-	struct address_letter *l = malloc(sizeof(*l));
-	struct payload *p = payload_new(address, strlen(address));
-
-	if (l == NULL || p == NULL) {
-		free(l);
-		payload_unref(p);
+	if (r) {
+		room_located(r, q);
 		return;
 	}
-	*l = (struct address_letter){ { NULL, open_address }, payload_ref(d->room), p, payload_ref(d->label),
-				      d->guest, d->keep };
-	post(h, home_of(h, d->room), &l->letter);
+	q->why = REPLY_not_joined;
+	send_back(reader, q);
+}
+
+/* The address of a guest here, for a ban or a mute. */
+static void open_locate(struct letter *letter, void *reader)
+{
+	struct request *q = (struct request *)letter;
+	struct session *one, **all;
+
+	payload_unref(q->address);
+	q->address = NULL;
+	if (sessions_of(reader, q->holder, &one, &all)) {
+		const char *address = all[0]->sink.ops->address(&all[0]->sink);
+
+		q->address = payload_new(address, strlen(address));
+	}
+	letter->open = open_located;
+	post(reader, home_of(reader, q->room), letter);
 }
 
 static void open_discipline(struct letter *letter, void *reader)
@@ -432,14 +426,10 @@ static void open_discipline(struct letter *letter, void *reader)
 	struct session *one, **all;
 	size_t n = sessions_of(h, l->holder, &one, &all);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		session_discipline(all[i], l->room, l->text, l->out, l->muted);
-		if (l->guest >= 0)
-			post_address(h, l, all[i]->sink.ops->address(&all[i]->sink));
-	}
 	payload_unref(l->room);
 	payload_unref(l->text);
-	payload_unref(l->label);
 	free(l);
 }
 
@@ -747,7 +737,7 @@ struct hub *hub_new(const struct hub_opts *opts)
 		return NULL;
 	h->opts = *opts;
 	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_answered, open_publish, open_deliver,
-					   open_discipline };
+					   open_discipline, open_locate };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
 	h->sessions = strmap_new();

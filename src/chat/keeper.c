@@ -287,7 +287,8 @@ static void open_resume(struct letter *letter, void *reader)
 	if (x && memcmp(x->id, l->id, SECRET_ID_LEN) == 0) {
 		person = take(k, x)->person;
 		free(x);
-	} else if (s && s->is_v1 && s->v1 && !s->v1->resuming && memcmp(s->v1->id, l->id, SECRET_ID_LEN) == 0) {
+	} else if (s && s->is_v1 && s->v1 && !s->v1->resuming && !s->v1->replaced &&
+		   memcmp(s->v1->id, l->id, SECRET_ID_LEN) == 0) {
 		person = person_ref(s->person);
 		v1_replaced(s->v1);
 	} else {

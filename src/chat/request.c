@@ -33,6 +33,7 @@ void request_free(struct request *q)
 	payload_unref(q->target.user);
 	payload_unref(q->target.key);
 	payload_unref(q->answer);
+	payload_unref(q->where);
 	json_decref(q->rows);
 	free(q);
 }

@@ -44,6 +44,7 @@ struct request {
 	struct letter letter;
 	struct errand errand;
 	void (*op)(struct room *r, struct request *q);
+	void (*kept)(struct room *r, struct request *q); /* when its state is at the journal, before it is answered; or NULL */
 	void (*answered)(struct session *s, struct request *q);
 	unsigned worker; /* of who asks, */
 	uint32_t serial; /* and the session's */
@@ -54,7 +55,7 @@ struct request {
 	struct person *by;    /* or NULL */
 	struct payload *body, *content, *sender; /* see journal_entry */
 	struct payload *text; /* a topic, a reason; or NULL */
-	struct payload *address; /* of who asks, where it matters */
+	struct payload *address; /* of who asks, where it matters; or of the guest who is meant */
 	struct target target;
 	uint64_t seq;         /* target, before, after */
 	bool after;
@@ -69,6 +70,7 @@ struct request {
 	uint64_t answer_seq;  /* 0: none */
 	int64_t answer_time;
 	bool duplicate;
+	struct payload *where;  /* ,"between":["7","9"] of a conversation; or NULL */
 	struct payload *answer; /* an open object instead of an `ok`; or NULL */
 };
 

@@ -486,10 +486,10 @@ static void join_page(struct room *r, struct errand *e, enum journal_status stat
 	l->more = l->since && n && m[n - 1].seq < l->seq;
 	if (l->more)
 		l->from = m[n - 1].seq;
-	for (struct recent *c = r->recents; l->past && c && !l->more; c = c->next)
-		bring(l, payload_ref(recent_text(c, l)));
 	if (!l->since)
 		keep_last(l, l->history);
+	for (struct recent *c = r->recents; l->past && c && !l->more; c = c->next)
+		bring(l, payload_ref(recent_text(c, l)));
 	let_in(r, l);
 done:
 	if (list_empty(&r->reading))
@@ -504,6 +504,8 @@ void room_answer(struct room *r, struct request *q)
 		request_free(q);
 		return;
 	}
+	if (r->users[0])
+		q->where = payload_ref(r->where);
 	q->letter.open = r->opts->answered;
 	r->opts->post(r->opts->owner, q->worker, &q->letter);
 }
@@ -533,6 +535,19 @@ void room_say(struct room *r, struct request *q)
 	}
 	room_store(r, q);
 	room_journal(r)->append(r->journal, &e, &q->errand);
+}
+
+void room_pass(struct room *r, struct request *q)
+{
+	uint64_t last = room_sanctioned(r, SANCTION_MUTE, q->by, q->address);
+
+	if (last) {
+		q->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
+		room_refuse(r, q, REPLY_muted);
+		return;
+	}
+	room_relay(r, q->body);
+	room_answer(r, q);
 }
 
 /* The journal has answered Q, which goes back. */

@@ -87,6 +87,7 @@ struct room_opts {
 	void (*publish)(struct letter *l, void *hub);  /* publish_letters */
 	void (*deliver)(struct letter *l, void *hub);  /* direct_letters */
 	void (*discipline)(struct letter *l, void *hub); /* discipline_letters */
+	void (*locate)(struct letter *l, void *hub);   /* requests that need their holder's address, for room_located() */
 };
 
 struct publish_letter {
@@ -111,9 +112,6 @@ struct discipline_letter {
 	struct payload *text;   /* tells them */
 	bool out;               /* they leave the room */
 	bool muted;
-	int guest;              /* the sanction that their address is to be told the home for; -1: none */
-	uint64_t keep;          /* ms, of it, and */
-	struct payload *label;  /* the key of the guest's name; or NULL */
 };
 
 /* NAME is ref'd. NULL: no memory. */
@@ -141,8 +139,11 @@ void room_kick(struct room *r, struct request *q);
 void room_ban(struct room *r, struct request *q);
 void room_mute(struct room *r, struct request *q);
 
-/* A guest's address has come for a ban or a mute of KEEP ms; LABEL is the key of the guest's name. */
-void room_sanction(struct room *r, int what, const char *address, const char *label, uint64_t keep);
+/* Takes Q, with its holder's address if that is there still. */
+void room_located(struct room *r, struct request *q);
+
+/* Something that is not stored, of who may be muted. */
+void room_pass(struct room *r, struct request *q);
 
 /* Tells what was summed up. Once a second. */
 void room_tick(struct room *r);

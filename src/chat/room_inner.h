@@ -78,6 +78,10 @@ bool room_state(struct room *r, enum journal_verb verb, const char *scope, const
 		struct payload *value, uint64_t keep, struct errand *e,
 		void (*done)(struct room *r, struct errand *e, const struct journal_state *s));
 
+/* Q is answered when the journal has what it changes of the state; THEN comes first. See room_state(). */
+void room_keep(struct room *r, struct request *q, enum journal_verb verb, const char *scope, const char *of,
+	       const char *key, struct payload *value, uint64_t keep, void (*then)(struct room *r, struct request *q));
+
 /* The ms that USER's or else ADDRESS's sanction lasts, see sanctions_last(). */
 uint64_t room_sanctioned(struct room *r, enum sanction what, const struct person *p, const struct payload *address);
 

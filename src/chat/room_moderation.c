@@ -25,23 +25,27 @@ static void set_topic(struct room *r, const char *topic, size_t len)
 	json_decref(json);
 }
 
-void room_topic(struct room *r, struct request *q)
+static void tell_topic(struct room *r, struct request *q)
 {
 	struct payload *text;
 	char time[40];
 
 	set_topic(r, q->text->data, q->text->len);
-	room_state(r, q->text->len ? JOURNAL_PUT : JOURNAL_DELETE, "room:", r->name->data, "topic", q->text, 0, NULL, NULL);
 	snprintf(time, sizeof(time), ",\"time\":%" PRId64 "}", clock_wall_ms());
 	text = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
-			 q->by ? q->by->suffix : "", time, (char *)NULL);
-	room_answer(r, q);
+			   q->by ? q->by->suffix : "", time, (char *)NULL);
 	if (text)
 		room_tell(r, text, DIALECT_V1);
 	payload_unref(text);
 }
 
-/* ---- kick, ban, mute ---- */
+void room_topic(struct room *r, struct request *q)
+{
+	room_keep(r, q, q->text->len ? JOURNAL_PUT : JOURNAL_DELETE, "room:", r->name->data, "topic", q->text, 0,
+		  tell_topic);
+}
+
+/* ---- who is kept out, or quiet ---- */
 
 uint64_t room_sanctioned(struct room *r, enum sanction what, const struct person *p, const struct payload *address)
 {
@@ -64,34 +68,7 @@ void room_remember(struct room *r, const struct journal_state *s)
 	}
 }
 
-static void lift(struct room *r, const char *key)
-{
-	room_state(r, JOURNAL_DELETE, "room:", r->name->data, key, NULL, 0, NULL, NULL);
-	sanctions_lift(&r->sanctions, key);
-}
-
-/* For KEEP ms; 0, or -1: there are too many. */
-static int sanction(struct room *r, const char *key, const char *label, uint64_t keep)
-{
-	struct payload *value;
-
-	if (sanctions_set(&r->sanctions, key, label, keep, clock_ms()) < 0)
-		return -1;
-	value = payload_new(label, strlen(label));
-	if (value)
-		room_state(r, JOURNAL_PUT, "room:", r->name->data, key, value, keep, NULL, NULL);
-	payload_unref(value);
-	return 0;
-}
-
-void room_sanction(struct room *r, int what, const char *address, const char *label, uint64_t keep)
-{
-	char key[SANCTION_KEY_MAX];
-
-	sanction_key(key, (enum sanction)what, NULL, address);
-	if (sanction(r, key, label, keep) < 0)
-		log_limited(LOG_LEVEL_WARNING, "a room has as many bans and mutes as it may have", "room=%s", r->name->data);
-}
+/* ---- what moderators do ---- */
 
 /* The member whom Q means; NULL: not there. */
 static const struct member *find(const struct room *r, const struct request *q)
@@ -104,8 +81,8 @@ static const struct member *find(const struct room *r, const struct request *q)
 	return members_find(&r->members, ident);
 }
 
-/* Tells the workers what happens to HOLDER's connections here; D is copied, its text taken. */
-static void discipline(struct room *r, uint64_t holder, struct discipline_letter d)
+/* Tells the workers what happens to HOLDER's connections here. TEXT, which is taken, tells them. */
+static void discipline(struct room *r, uint64_t holder, struct payload *text, bool out, bool muted)
 {
 	unsigned only = person_is_user(holder) ? UINT32_MAX : (unsigned)(holder >> 32) - 1;
 
@@ -114,15 +91,11 @@ static void discipline(struct room *r, uint64_t holder, struct discipline_letter
 
 		if (l == NULL)
 			continue;
-		*l = d;
-		l->letter = (struct letter){ NULL, r->opts->discipline };
-		l->room = payload_ref(r->name);
-		l->holder = holder;
-		l->text = payload_ref(d.text);
-		l->label = payload_ref(d.label);
+		*l = (struct discipline_letter){ { NULL, r->opts->discipline }, payload_ref(r->name), holder,
+						 payload_ref(text), out, muted };
 		r->opts->post(r->opts->owner, w, &l->letter);
 	}
-	payload_unref(d.text);
+	payload_unref(text);
 }
 
 /* {"type":TYPE,"room":…,"by":…,"reason":…,MEMBER:seconds} */
@@ -149,62 +122,105 @@ void room_kick(struct room *r, struct request *q)
 		room_refuse(r, q, REPLY_not_there);
 		return;
 	}
-	discipline(r, m->person->holder, (struct discipline_letter){ .text = verdict(r, q, "kicked", NULL), .out = true,
-								      .guest = -1 });
+	discipline(r, m->person->holder, verdict(r, q, "kicked", NULL), true, false);
 	room_answer(r, q);
 }
 
-/* The end of WHAT, also for who is not there any more. */
-static void pardon(struct room *r, struct request *q, enum sanction what, const struct member *m, const char *user)
+/* Which of the two a request is about. */
+static enum sanction sanction_of(const struct request *q) { return q->op == room_ban ? SANCTION_BAN : SANCTION_MUTE; }
+
+static void key_for(char key[SANCTION_KEY_MAX], const struct request *q)
 {
-	char key[SANCTION_KEY_MAX];
-	const char *known = user ? key : NULL;
+	const char *user = q->target.user ? q->target.user->data : NULL;
 
-	if (user)
-		sanction_key(key, what, user, NULL);
-	else if (q->target.key)
-		known = sanctions_labelled(&r->sanctions, what, q->target.key->data);
-	if (known == NULL) {
-		room_refuse(r, q, REPLY_not_there);
-		return;
-	}
-	lift(r, known);
-	if (m && what == SANCTION_MUTE)
-		discipline(r, m->person->holder, (struct discipline_letter){ .text = verdict(r, q, "muted", "duration"),
-									      .guest = -1 });
-	room_answer(r, q);
+	sanction_key(key, sanction_of(q), user, user ? NULL : q->address->data);
 }
 
-static void punish(struct room *r, struct request *q, enum sanction what)
+static const char *label_of(const struct request *q) { return q->target.user ? "" : q->target.key->data; }
+
+static void punished(struct room *r, struct request *q)
+{
+	bool ban = sanction_of(q) == SANCTION_BAN;
+	char key[SANCTION_KEY_MAX];
+
+	key_for(key, q);
+	if (sanctions_set(&r->sanctions, key, label_of(q), q->keep, clock_ms()) < 0)
+		q->why = REPLY_list_full;
+	else if (q->holder)
+		discipline(r, q->holder, verdict(r, q, ban ? "kicked" : "muted", ban ? "banned" : "duration"), ban, !ban);
+}
+
+/* Its user, or its address, is known. */
+static void punish(struct room *r, struct request *q)
+{
+	struct payload *label = payload_new(label_of(q), strlen(label_of(q)));
+	char key[SANCTION_KEY_MAX];
+
+	key_for(key, q);
+	if (sanctions_are_full(&r->sanctions, key))
+		room_refuse(r, q, REPLY_list_full);
+	else
+		room_keep(r, q, JOURNAL_PUT, "room:", r->name->data, key, label, q->keep, punished);
+	payload_unref(label);
+}
+
+static void pardoned(struct room *r, struct request *q)
+{
+	sanctions_lift(&r->sanctions, q->text->data);
+	if (q->holder && sanction_of(q) == SANCTION_MUTE) {
+		payload_unref(q->text);
+		q->text = NULL;
+		discipline(r, q->holder, verdict(r, q, "muted", "duration"), false, false);
+	}
+}
+
+/* The end of it, also for who is not there any more. */
+static void pardon(struct room *r, struct request *q)
+{
+	const char *known = NULL;
+	char key[SANCTION_KEY_MAX];
+
+	if (q->target.user) {
+		key_for(key, q);
+		known = key;
+	} else if (q->target.key) {
+		known = sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data);
+	}
+	payload_unref(q->text);
+	q->text = known ? payload_new(known, strlen(known)) : NULL;
+	if (q->text)
+		room_keep(r, q, JOURNAL_DELETE, "room:", r->name->data, q->text->data, NULL, 0, pardoned);
+	else
+		room_refuse(r, q, REPLY_not_there);
+}
+
+/* Ban and mute: a user by id, a guest by address, which its worker knows. */
+static void sanction(struct room *r, struct request *q)
 {
 	const struct member *m = find(r, q);
-	const char *user = q->target.user ? q->target.user->data : m ? m->person->user : NULL;
-	bool ban = what == SANCTION_BAN;
-	struct discipline_letter d = { .out = ban, .muted = !ban, .guest = user ? -1 : (int)what,
-				       .label = q->target.key, .keep = q->keep };
-	char key[SANCTION_KEY_MAX];
 
+	q->holder = m ? m->person->holder : 0;
+	if (m && m->person->user && q->target.user == NULL)
+		q->target.user = payload_new(m->person->user, strlen(m->person->user));
 	if (q->keep == 0) {
-		pardon(r, q, what, m, user);
-		return;
-	}
-	if (user == NULL && m == NULL) {
+		pardon(r, q);
+	} else if (q->target.user) {
+		punish(r, q);
+	} else if (m) {
+		q->letter.open = r->opts->locate;
+		r->opts->post(r->opts->owner, (unsigned)(q->holder >> 32) - 1, &q->letter);
+	} else {
 		room_refuse(r, q, REPLY_not_there);
-		return;
 	}
-	if (user) {
-		sanction_key(key, what, user, NULL);
-		if (sanction(r, key, "", q->keep) < 0) {
-			room_refuse(r, q, REPLY_list_full);
-			return;
-		}
-	}
-	if (m) {
-		d.text = verdict(r, q, ban ? "kicked" : "muted", ban ? "banned" : "duration");
-		discipline(r, m->person->holder, d);
-	}
-	room_answer(r, q);
 }
 
-void room_ban(struct room *r, struct request *q) { punish(r, q, SANCTION_BAN); }
-void room_mute(struct room *r, struct request *q) { punish(r, q, SANCTION_MUTE); }
+void room_ban(struct room *r, struct request *q) { sanction(r, q); }
+void room_mute(struct room *r, struct request *q) { sanction(r, q); }
+
+void room_located(struct room *r, struct request *q)
+{
+	if (q->address)
+		punish(r, q);
+	else
+		room_refuse(r, q, REPLY_not_there);
+}

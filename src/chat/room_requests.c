@@ -169,6 +169,28 @@ static void change(struct room *r, struct request *q)
 void room_edit(struct room *r, struct request *q) { change(r, q); }
 void room_delete(struct room *r, struct request *q) { change(r, q); }
 
+/* ---- what is kept ---- */
+
+static void kept(struct room *r, struct errand *e, const struct journal_state *s)
+{
+	struct request *q = request_of(e);
+
+	if (s->status != JOURNAL_OK)
+		q->why = REPLY_storage_unavailable;
+	else if (q->kept)
+		q->kept(r, q);
+	room_answer(r, q);
+}
+
+void room_keep(struct room *r, struct request *q, enum journal_verb verb, const char *scope, const char *of,
+	       const char *key, struct payload *value, uint64_t keep, void (*then)(struct room *r, struct request *q))
+{
+	q->kept = then;
+	if ((verb == JOURNAL_PUT && value == NULL) ||
+	    !room_state(r, verb, scope, of, key, value, keep, &q->errand, kept))
+		room_refuse(r, q, REPLY_storage_unavailable);
+}
+
 /* ---- read markers ---- */
 
 void room_mark(struct room *r, const char *user, uint64_t seq)
@@ -206,10 +228,8 @@ static void mark(struct room *r, struct request *q, uint64_t known)
 	room_mark(r, q->by->user, q->answer_seq);
 	snprintf(value, sizeof(value), "%" PRIu64, q->answer_seq);
 	p = payload_new(value, strlen(value));
-	if (p)
-		room_state(r, JOURNAL_PUT, "read:", q->by->user, r->name->data, p, 0, NULL, NULL);
+	room_keep(r, q, JOURNAL_PUT, "read:", q->by->user, r->name->data, p, 0, NULL);
 	payload_unref(p);
-	room_answer(r, q);
 }
 
 static void marked(struct room *r, struct errand *e, const struct journal_state *s)

@@ -66,6 +66,11 @@ int sanctions_set(struct sanctions *s, const char *key, const char *label, uint6
 	return 0;
 }
 
+bool sanctions_are_full(const struct sanctions *s, const char *key)
+{
+	return s->map && strmap_count(s->map) >= SANCTIONS_MAX && !strmap_get(s->map, key, strlen(key));
+}
+
 const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label)
 {
 	size_t word = strlen(words[what]);

@@ -8,6 +8,7 @@
 #ifndef NATTER_CHAT_SANCTIONS_H
 #define NATTER_CHAT_SANCTIONS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,9 @@ void sanction_key(char key[SANCTION_KEY_MAX], enum sanction what, const char *us
  */
 int sanctions_set(struct sanctions *s, const char *key, const char *label, uint64_t keep, uint64_t now);
 void sanctions_lift(struct sanctions *s, const char *key);
+
+/* Whether there is no place for KEY. */
+bool sanctions_are_full(const struct sanctions *s, const char *key);
 
 /* The key of a WHAT with this label, for sanctions_lift(); NULL: there is none. */
 const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label);

@@ -154,18 +154,26 @@ enum reply session_claim(struct session *s, const char *name, struct person **p)
 	return *p ? REPLY_COUNT : REPLY_name_taken;
 }
 
-void session_ask_name(struct session *s, const char *name, size_t len)
+/* REPLY_COUNT: it is its name. Else *WHY (static or NULL) says more. */
+static enum reply take(struct session *s, const char *name, size_t len, const char **why)
 {
-	const char *why = NULL;
-	struct payload *prepared = name_person(name, len, &why);
+	struct payload *prepared = name_person(name, len, why);
 	struct person *p = NULL;
 	enum reply bad = prepared ? session_claim(s, prepared->data, &p) : REPLY_bad_name;
 
 	if (p)
 		session_become(s, p, false);
-	else
-		reply_error(&s->sink, bad, prepared ? prepared->data : why);
 	payload_unref(prepared);
+	return bad;
+}
+
+void session_ask_name(struct session *s, const char *name, size_t len)
+{
+	const char *why = NULL;
+	enum reply bad = take(s, name, len, &why);
+
+	if (bad != REPLY_COUNT)
+		reply_error(&s->sink, bad, why);
 }
 
 /* A token's name is a guest's: the guest's worker is asked to take it away, and the answer comes back. */
@@ -274,12 +282,17 @@ void session_enter(struct session *s, struct payload *room, uint32_t history)
 	payload_unref(wish.arrival);
 }
 
-void session_welcome(struct session *s, struct payload *room)
+void session_welcome(struct session *s, struct payload *room, const char *name, size_t len)
 {
+	const char *why = NULL;
+	enum reply bad = len ? take(s, name, len, &why) : REPLY_COUNT;
+
 	s->is_v1 = true;
 	s->v1 = v1_new(s, room);
 	if (s->v1 == NULL || !enlist(s))
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
+	else if (bad != REPLY_COUNT)
+		reply_error(&s->sink, bad, why);
 }
 
 void session_joined(struct session *s, struct membership *m, struct join_letter *l)
@@ -301,10 +314,11 @@ void session_joined(struct session *s, struct membership *m, struct join_letter 
 }
 
 /* The plain dialect has no private messages. */
-void session_deliver(struct session *s, struct payload *text)
+bool session_deliver(struct session *s, struct payload *text)
 {
 	if (s->is_v1)
 		s->sink.ops->send(&s->sink, text->data, text->len);
+	return s->is_v1;
 }
 
 struct payload *session_user(const struct session *s)
@@ -359,8 +373,11 @@ static enum reply judge(struct session *s, const struct message *m, const char *
 /* Only a refusal comes back. */
 static void refused(struct session *s, struct request *q) { reply_error(&s->sink, q->why, NULL); }
 
-/* Without a sender, but for users: a guest of the plain dialect does not outlive its connection. */
-static void say(struct session *s, struct payload *body)
+/*
+ * To the room's home, where OP does it. Without a sender, but for users: a
+ * guest of the plain dialect does not outlive its connection.
+ */
+static void say(struct session *s, struct payload *body, void (*op)(struct room *, struct request *))
 {
 	struct request *q = request_new();
 	const char *user = s->person ? s->person->user : NULL, *address;
@@ -370,7 +387,7 @@ static void say(struct session *s, struct payload *body)
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 		return;
 	}
-	q->op = room_say;
+	q->op = op;
 	q->answered = refused;
 	q->quiet = true;
 	q->room = payload_ref((struct payload *)hub_room_name(&s->room));
@@ -405,7 +422,9 @@ static void pass_on(struct session *s, struct message *m)
 		return;
 	}
 	if (chat)
-		say(s, p);
+		say(s, p, room_say);
+	else if (s->room.seat.muted)
+		say(s, p, room_pass);
 	else
 		hub_relay(s->hub, &s->room, p);
 	payload_unref(p);

@@ -81,8 +81,8 @@ void session_ask_name(struct session *s, const char *name, size_t len);
 /* The plain dialect: enters ROOM (ref'd), with the last HISTORY messages first. */
 void session_enter(struct session *s, struct payload *room, uint32_t history);
 
-/* natter.v1: is welcome. ROOM is only told. */
-void session_welcome(struct session *s, struct payload *room);
+/* natter.v1: is welcome, called NAME if that may be (LEN 0: as it is). ROOM is only told. */
+void session_welcome(struct session *s, struct payload *room, const char *name, size_t len);
 
 /* A text message from the client. */
 void session_text(struct session *s, const char *text, size_t len);
@@ -99,8 +99,8 @@ struct session *session_of(struct membership *m);
 struct join_letter;
 void session_joined(struct session *s, struct membership *m, struct join_letter *l);
 
-/* A direct message. */
-void session_deliver(struct session *s, struct payload *text);
+/* A direct message; whether its dialect has such. */
+bool session_deliver(struct session *s, struct payload *text);
 
 /* The user, or NULL. The caller owns it. */
 struct payload *session_user(const struct session *s);

@@ -87,6 +87,15 @@ void v1_ok(struct session *s, const struct payload *cid, const char *more)
 	send_open(s, "{\"type\":\"ok\"", cid, more);
 }
 
+/* The same; WHERE (may be NULL) says which conversation it was. */
+static void ok_where(struct session *s, const struct payload *cid, const char *more, const struct payload *where)
+{
+	struct payload *head = where ? text_concat("{\"type\":\"ok\"", where->data, (char *)NULL) : NULL;
+
+	send_open(s, head ? head->data : "{\"type\":\"ok\"", cid, more);
+	payload_unref(head);
+}
+
 void v1_error(struct session *s, const struct payload *cid, enum reply why, const char *detail, uint32_t retry_after)
 {
 	char text[512], more[40] = "";
@@ -121,7 +130,7 @@ void v1_answer(struct session *s, struct request *q)
 				 q->answer_time, q->duplicate ? ",\"duplicate\":true" : "");
 		else if (q->answer_seq || q->op == room_read)
 			snprintf(more, sizeof(more), ",\"seq\":%" PRIu64, q->answer_seq);
-		v1_ok(s, q->cid, more);
+		ok_where(s, q->cid, more, q->where);
 	}
 }
 
@@ -337,6 +346,8 @@ void v1_leave(struct place *p, struct payload *cid)
 	p->leaving = true;
 	if (p->asked == 0)
 		finish_leaving(p);
+	else
+		p->v1->session->sink.ops->hold(&p->v1->session->sink, true); /* what comes next is for after that */
 }
 
 void v1_asked(struct place *p) { p->asked++; }
@@ -346,8 +357,10 @@ void v1_room_answered(struct session *s, struct request *q)
 	struct place *p = v1_place(s->v1, q->room);
 
 	v1_answer(s, q);
-	if (p && p->asked > 0 && --p->asked == 0 && p->leaving)
+	if (p && p->asked > 0 && --p->asked == 0 && p->leaving) {
 		finish_leaving(p);
+		s->sink.ops->hold(&s->sink, false);
+	}
 }
 
 static void tell_joined(struct session *s, const struct place *p, const struct join_letter *l)

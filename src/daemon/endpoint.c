@@ -129,7 +129,7 @@ const struct endpoint *endpoint_find(const struct endpoints *e, const char *list
 	return best;
 }
 
-struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *ep, const char *path,
+struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *ep, const char *path, bool any,
 			      unsigned *status, const char **why)
 {
 	size_t prefix = pattern_prefix(ep->config->path_pattern);
@@ -142,7 +142,7 @@ struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *
 		name = "lobby";
 	*status = 400;
 	room = name_room(name, strlen(name), why);
-	if (room == NULL || ep->config->room[0] || e->config->create_rooms ||
+	if (room == NULL || any || ep->config->room[0] || e->config->create_rooms ||
 	    in_list(&e->config->rooms, room->data, room->len))
 		return room;
 	payload_unref(room);

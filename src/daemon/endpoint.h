@@ -41,10 +41,10 @@ void endpoints_free(struct endpoints *e);
 const struct endpoint *endpoint_find(const struct endpoints *e, const char *listener, const char *path);
 
 /*
- * The room that PATH names at this endpoint. NULL: *status and *why say what
- * to answer. The caller owns it.
+ * The room that PATH names at this endpoint; ANY: whether or not it may be
+ * entered. NULL: *status and *why say what to answer. The caller owns it.
  */
-struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *ep, const char *path,
+struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *ep, const char *path, bool any,
 			      unsigned *status, const char **why);
 
 /* Whether the endpoint speaks the subprotocol. */

@@ -236,7 +236,7 @@ static bool answer_chat(struct front *f, struct conn *conn, const struct http_re
 			const struct endpoint *ep, struct conn_answer *a)
 {
 	f->arrival.v1 = is_v1(a);
-	f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, &a->status, &a->why);
+	f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, f->arrival.v1, &a->status, &a->why);
 	if (f->arrival.room == NULL || !identify(f, r, ep, a))
 		return false;
 	read_query(&f->arrival, r);
@@ -292,12 +292,15 @@ static void on_open(struct conn *conn)
 		return;
 	if (a->who)
 		session_identify(s, a->who);
-	if (a->name_len > 0 && (a->who == NULL || a->who->name == NULL))
-		session_ask_name(s, a->name, (size_t)a->name_len);
-	if (a->v1)
-		session_welcome(s, a->room);
-	else
+	if (a->name_len < 0 || (a->who && a->who->name))
+		a->name_len = 0;
+	if (a->v1) {
+		session_welcome(s, a->room, a->name, (size_t)a->name_len);
+	} else {
+		if (a->name_len)
+			session_ask_name(s, a->name, (size_t)a->name_len);
 		session_enter(s, a->room, a->history);
+	}
 	forget_arrival(a);
 }
 

@@ -118,5 +118,7 @@ const char *proof_lacks(const struct proof *mark, const struct proof *now)
 			       : "the file was changed after the last stop";
 	if (mark->disk || (mark->boot[0] && strcmp(mark->boot, now->boot) == 0))
 		return NULL;
-	return "the machine stopped while the durability was below disk";
+	return mark->boot[0] && now->boot[0] ? "the machine stopped while the durability was below disk"
+					     : "natterd was killed, the durability was below disk, and whether the "
+					       "machine stopped cannot be known here";
 }

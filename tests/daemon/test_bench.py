@@ -348,7 +348,7 @@ class Relay:
         self.thread.join()
 
 
-RELAYED = (*FAST, "--timeout", "1", "--rate", "200", "-r", "3", "-s", "2", "fanout")
+RELAYED = (*FAST, "--timeout", "2", "--rate", "200", "-r", "3", "-s", "2", "fanout")
 
 
 def test_relay_that_does_well():
@@ -370,7 +370,7 @@ def test_loss():
 
 def test_loss_in_a_closed_loop():
     """Senders do not wait for ever."""
-    args = ("--warmup", 0.1, "-d", 3, "--timeout", 0.5, "-r", 1, "-s", 1, "fanout")
+    args = ("--warmup", 0.1, "-d", 3, "--timeout", 2, "-r", 1, "-s", 1, "fanout")
     with Relay(lambda n, member, f: [] if n == 5 else f) as s:
         r = bench_json(*args, s.url, status=1)
     assert r["integrity"]["lost"] == 2 and r["integrity"]["stalls"] == 1 and r["integrity"]["sent"] > 10
@@ -410,11 +410,11 @@ def test_damaged_stamps_are_no_deliveries():
 
 def test_server_without_self():
     with Relay(to_self=False) as s:
-        args = (*FAST, "--timeout", "0.5", "-r", 2, "-s", 2)
+        args = (*FAST, "--timeout", "2", "-r", 2, "-s", 2)
         r = bench_json(*args, "--no-self", "fanout", s.url)
         check_integrity(r, 3)
         assert r["integrity"]["stalls"] == 0
-        r = bench_json(*args, "fanout", s.url, status=1)
+        r = bench_json(*args, "-d", 3, "fanout", s.url, status=1)  # longer than it waits
         assert r["integrity"]["lost"] == 2 * r["integrity"]["sent"] / 2 and r["integrity"]["stalls"] > 0
 
 
