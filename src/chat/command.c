@@ -757,15 +757,10 @@ static enum reply command_ping(struct ask *a)
 /* What is not a request is for the room, as it is. */
 static enum reply relay(struct ask *a)
 {
-	static const char *const ours[] = { "welcome", "ok",     "error", "joined", "presence", "renamed", "kicked",
-					    "muted",   "epoch",  "pong",  "deleted", "system" };
 	const char *type = message_type(a->m);
 	struct request *q;
 	struct payload *p;
 
-	for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
-		if (strcmp(type, ours[i]) == 0)
-			return REPLY_reserved_type;
 	if (session_type_is_reserved(a->s->policy, type) || strcmp(type, a->s->policy->default_type) == 0)
 		return REPLY_reserved_type;
 	message_take_out(a->m, "cid");

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "chat/directory.h"
 #include "chat/keeper.h"
 #include "chat/room.h"
 #include "chat/session.h"
@@ -24,8 +25,7 @@ struct hub {
 	struct room_opts room_opts;
 	struct strmap *rooms;    /* struct room: those that are at home here */
 	struct strmap *branches; /* struct branch: those with members here */
-	struct strmap *sessions; /* struct session, by serial: those that may be written to */
-	struct strmap *logins;   /* struct login, by holder: users' sessions */
+	struct directory *directory;
 	struct keeper *keeper;
 	struct list strangers;   /* struct v1: those that have to log in */
 	uint32_t last_serial;
@@ -42,17 +42,13 @@ struct branch {
 	size_t members;  /* with those whose answer is on its way */
 };
 
-/* A user's sessions here. */
-struct login {
-	struct session **v;
-	size_t n, size;
-};
-
 uint32_t hub_next_serial(struct hub *h) { return ++h->last_serial; }
 uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->opts.self + 1) << 32) | serial; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
 struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
+struct directory *hub_directory(struct hub *h) { return h->directory; }
+struct session *hub_session(struct hub *h, uint32_t serial) { return directory_get(h->directory, serial); }
 const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
 
 /* ---- letters ---- */
@@ -316,25 +312,10 @@ static void open_rooms(struct letter *letter, void *reader)
 		send_back(h, q);
 }
 
-/* This worker's sessions of a holder: *ONE is used for a single one. */
-static size_t sessions_of(struct hub *h, uint64_t holder, struct session **one, struct session ***all)
-{
-	const struct login *login;
-
-	*all = one;
-	if (person_is_user(holder)) {
-		login = strmap_get(h->logins, (const char *)&holder, sizeof(holder));
-		*all = login ? login->v : one;
-		return login ? login->n : 0;
-	}
-	*one = holder >> 32 == h->opts.self + 1 ? hub_session(h, (uint32_t)holder) : NULL;
-	return *one != NULL;
-}
-
 static size_t deliver(struct hub *h, uint64_t holder, struct payload *text)
 {
 	struct session *one, **all;
-	size_t n = holder ? sessions_of(h, holder, &one, &all) : 0, heard = 0;
+	size_t n = holder ? directory_find(h->directory, holder, &one, &all) : 0, heard = 0;
 
 	for (size_t i = 0; i < n; i++)
 		heard += session_deliver(all[i], text);
@@ -374,7 +355,7 @@ static void open_conversation(struct letter *letter, void *reader)
 	struct hub *h = reader;
 	struct session *one, **all;
 
-	if (sessions_of(h, q->holder, &one, &all)) {
+	if (directory_find(h->directory, q->holder, &one, &all)) {
 		q->target.user = session_user(all[0]);
 		q->room = q->target.user ? hub_conversation(q->by->user, q->target.user->data) : NULL;
 	}
@@ -410,7 +391,7 @@ static void open_locate(struct letter *letter, void *reader)
 
 	payload_unref(q->address);
 	q->address = NULL;
-	if (sessions_of(reader, q->holder, &one, &all)) {
+	if (directory_find(hub_directory(reader), q->holder, &one, &all)) {
 		const char *address = all[0]->sink.ops->address(&all[0]->sink);
 
 		q->address = payload_new(address, strlen(address));
@@ -424,7 +405,7 @@ static void open_discipline(struct letter *letter, void *reader)
 	struct discipline_letter *l = (struct discipline_letter *)letter;
 	struct hub *h = reader;
 	struct session *one, **all;
-	size_t n = sessions_of(h, l->holder, &one, &all);
+	size_t n = directory_find(h->directory, l->holder, &one, &all);
 
 	for (size_t i = 0; i < n; i++)
 		session_discipline(all[i], l->room, l->text, l->out, l->muted);
@@ -649,62 +630,6 @@ void hub_ask_state(struct hub *h, struct journal_state *s)
 	h->opts.journal->ops->state(h->opts.journal, s);
 }
 
-int hub_register(struct hub *h, uint32_t serial, struct session *s)
-{
-	return strmap_put(h->sessions, (const char *)&serial, sizeof(serial), s);
-}
-
-void hub_unregister(struct hub *h, uint32_t serial)
-{
-	strmap_del(h->sessions, (const char *)&serial, sizeof(serial));
-}
-
-struct session *hub_session(struct hub *h, uint32_t serial)
-{
-	return strmap_get(h->sessions, (const char *)&serial, sizeof(serial));
-}
-
-int hub_login(struct hub *h, uint64_t holder, struct session *s)
-{
-	struct login *l = strmap_get(h->logins, (const char *)&holder, sizeof(holder));
-
-	if (l == NULL) {
-		l = calloc(1, sizeof(*l));
-		if (l == NULL || strmap_put(h->logins, (const char *)&holder, sizeof(holder), l) < 0) {
-			free(l);
-			return -1;
-		}
-	}
-	if (l->n == l->size) {
-		size_t size = l->size ? l->size * 2 : 1;
-		struct session **v = realloc(l->v, size * sizeof(struct session *));
-
-		if (v == NULL)
-			return -1;
-		l->v = v;
-		l->size = size;
-	}
-	l->v[l->n++] = s;
-	return 0;
-}
-
-void hub_logout(struct hub *h, uint64_t holder, struct session *s)
-{
-	struct login *l = strmap_get(h->logins, (const char *)&holder, sizeof(holder));
-	size_t i = 0;
-
-	while (l && i < l->n && l->v[i] != s)
-		i++;
-	if (l == NULL || i == l->n)
-		return;
-	l->v[i] = l->v[--l->n];
-	if (l->n)
-		return;
-	strmap_del(h->logins, (const char *)&holder, sizeof(holder));
-	free(l->v);
-	free(l);
-}
-
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
 {
 	struct home_letter *l = malloc(sizeof(*l));
@@ -740,11 +665,10 @@ struct hub *hub_new(const struct hub_opts *opts)
 					   open_discipline, open_locate };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
-	h->sessions = strmap_new();
-	h->logins = strmap_new();
+	h->directory = directory_new(opts->self);
 	h->keeper = keeper_new(h);
 	list_init(&h->strangers);
-	if (h->rooms && h->branches && h->sessions && h->logins && h->keeper)
+	if (h->rooms && h->branches && h->directory && h->keeper)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -762,8 +686,7 @@ void hub_free(struct hub *h)
 	}
 	strmap_free(h->rooms);
 	strmap_free(h->branches);
-	strmap_free(h->sessions);
-	strmap_free(h->logins);
+	directory_free(h->directory);
 	keeper_free(h->keeper);
 	free(h);
 }

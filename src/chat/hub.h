@@ -132,14 +132,9 @@ struct payload *hub_conversation(const char *one, const char *other);
 /* Takes S: a request about state whose answer comes to this hub's mailbox. */
 void hub_ask_state(struct hub *h, struct journal_state *s);
 
-/* Sessions that may be written to are known by serial. -1: no memory. */
-int hub_register(struct hub *h, uint32_t serial, struct session *s);
-void hub_unregister(struct hub *h, uint32_t serial);
-struct session *hub_session(struct hub *h, uint32_t serial);
-
-/* Users' sessions are known by their number as well, see person_holder(). -1: no memory. */
-int hub_login(struct hub *h, uint64_t holder, struct session *s);
-void hub_logout(struct hub *h, uint64_t holder, struct session *s);
+/* The sessions here that may be written to. */
+struct directory *hub_directory(struct hub *h);
+struct session *hub_session(struct hub *h, uint32_t serial); /* NULL: it is gone */
 
 /* V has to log in by its login_by, or is closed; it did, or is gone. */
 struct v1;

@@ -10,6 +10,8 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/command.h \
 	src/chat/commander.c \
 	src/chat/commander.h \
+	src/chat/directory.c \
+	src/chat/directory.h \
 	src/chat/hub.c \
 	src/chat/hub.h \
 	src/chat/identity.c \
@@ -38,6 +40,7 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/room.c \
 	src/chat/room.h \
 	src/chat/room_inner.h \
+	src/chat/room_join.c \
 	src/chat/room_moderation.c \
 	src/chat/room_requests.c \
 	src/chat/sanctions.c \

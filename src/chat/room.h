@@ -7,8 +7,9 @@
  * members, and what is said there goes to all their connections. Belongs to
  * the hub of its home worker, which calls it; it sends letters, never calls back.
  *
- * room.c has the members and the order, room_requests.c what else a session
- * may ask of it, room_moderation.c what its moderators do.
+ * room.c has the members and the order, room_join.c how somebody comes in with
+ * what was missed, room_requests.c what else a session may ask of it,
+ * room_moderation.c what its moderators do.
  */
 #ifndef NATTER_CHAT_ROOM_H
 #define NATTER_CHAT_ROOM_H

@@ -60,6 +60,20 @@ void room_tell(struct room *r, struct payload *text, unsigned dialects);
 void room_answer(struct room *r, struct request *q);
 void room_refuse(struct room *r, struct request *q, enum reply why);
 
+/* How somebody's coming or going is told: LINE (may be NULL) to plain clients, EVENT to natter.v1's; or it is added to *SUM. */
+void room_announce(struct room *r, struct payload *line, uint32_t *sum, const char *event, const struct person *p);
+
+/* Runs E, at once or when the room is ready. */
+void room_run(struct room *r, struct errand *e);
+
+/* For who is being told the past: what was said meanwhile, and what of it was erased. */
+void room_note_recent(struct room *r, uint64_t seq, struct payload *plain, struct payload *v1);
+void room_erase_recent(struct room *r, const struct journal_message *erasure);
+void room_drop_recents(struct room *r);
+
+/* The plain dialect has no words for what became of a message; its history shows it. */
+static inline bool room_is_plain(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
+
 /* Q is at the journal; until room_settle(). */
 void room_store(struct room *r, struct request *q);
 

@@ -114,12 +114,12 @@ void room_history(struct room *r, struct request *q)
 
 /* ---- changing what was said ---- */
 
-/* Whether Q may change M, which its sender said; a moderator may change all. */
-static enum reply judge_change(const struct request *q, const struct journal_message *m, size_t n)
+/* Whether Q may change M, which its sender said; a moderator may change all but what two say to each other. */
+static enum reply judge_change(const struct room *r, const struct request *q, const struct journal_message *m, size_t n)
 {
 	if (n == 0 || m->seq != q->seq || m->kind != JOURNAL_MESSAGE || m->body == NULL)
 		return REPLY_no_message;
-	if (q->by && q->by->role >= ROLE_MODERATOR)
+	if (q->by && q->by->role >= ROLE_MODERATOR && r->users[0] == NULL)
 		return REPLY_COUNT;
 	if (m->sender && q->sender && m->sender->len == q->sender->len &&
 	    memcmp(m->sender->data, q->sender->data, m->sender->len) == 0)
@@ -131,7 +131,7 @@ static void change_page(struct room *r, struct errand *e, enum journal_status st
 			size_t n, bool more)
 {
 	struct request *q = request_of(e);
-	enum reply bad = status == JOURNAL_OK ? judge_change(q, m, n) : REPLY_storage_unavailable;
+	enum reply bad = status == JOURNAL_OK ? judge_change(r, q, m, n) : REPLY_storage_unavailable;
 	struct payload *body = NULL;
 
 	(void)more;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/stats.h"
+#include "chat/directory.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
@@ -63,7 +64,7 @@ static bool is_announced(const struct session *s) { return s->policy->announce !
 static bool enlist(struct session *s)
 {
 	if (!s->registered)
-		s->registered = hub_register(s->hub, s->serial, s) == 0;
+		s->registered = directory_add(hub_directory(s->hub), s->serial, s) == 0;
 	return s->registered;
 }
 
@@ -97,9 +98,9 @@ void session_clear(struct session *s)
 		return;
 	depart(s); /* a v1's name goes to the keeper */
 	if (s->registered)
-		hub_unregister(s->hub, s->serial);
+		directory_remove(hub_directory(s->hub), s->serial);
 	if (s->logged_in)
-		hub_logout(s->hub, s->person->holder, s);
+		directory_logout(hub_directory(s->hub), s->person->holder, s);
 	s->registered = s->logged_in = false;
 	if (!kept)
 		release_name(s, s->person);
@@ -115,9 +116,9 @@ void session_become(struct session *s, struct person *p, bool keep)
 	struct person *old = s->person;
 
 	if (s->logged_in)
-		hub_logout(s->hub, old->holder, s);
+		directory_logout(hub_directory(s->hub), old->holder, s);
 	s->person = p;
-	s->logged_in = p && p->user && hub_login(s->hub, p->holder, s) == 0;
+	s->logged_in = p && p->user && directory_login(hub_directory(s->hub), p->holder, s) == 0;
 	if (p)
 		enlist(s);
 	if (s->is_v1)
@@ -350,6 +351,12 @@ void session_discipline(struct session *s, const struct payload *room, struct pa
 
 bool session_type_is_reserved(const struct session_policy *p, const char *type)
 {
+	static const char *const ours[] = { "welcome", "ok",     "error", "joined", "presence", "renamed", "kicked", "muted",
+					    "epoch",   "system", "pong",  "edit",   "delete",   "deleted", "direct", "topic" };
+
+	for (size_t i = 0; type && i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strcmp(type, ours[i]) == 0)
+			return true;
 	for (size_t i = 0; type && i < p->n_reserved_types; i++)
 		if (strcmp(type, p->reserved_types[i]) == 0)
 			return true;

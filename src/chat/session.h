@@ -124,7 +124,7 @@ void session_become(struct session *s, struct person *p, bool keep);
 /* Whether S may do something that costs COST now; else it was paused, or closed. */
 bool session_pays(struct session *s, uint32_t cost);
 
-/* Whether type is the server's. */
+/* Whether what the server says has this type, to whomever; or the configuration reserves it. */
 bool session_type_is_reserved(const struct session_policy *p, const char *type);
 
 #endif

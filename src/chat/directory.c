@@ -1,0 +1,114 @@
+#include <config.h>
+
+#include "chat/directory.h"
+
+#include "base/strmap.h"
+#include "chat/person.h"
+
+#include <stdlib.h>
+
+struct directory {
+	unsigned worker;
+	struct strmap *sessions; /* by serial */
+	struct strmap *logins;   /* struct login, by holder */
+};
+
+/* A user's sessions here. */
+struct login {
+	struct session **v;
+	size_t n, size;
+};
+
+struct directory *directory_new(unsigned worker)
+{
+	struct directory *d = calloc(1, sizeof(*d));
+
+	if (d == NULL)
+		return NULL;
+	d->worker = worker;
+	d->sessions = strmap_new();
+	d->logins = strmap_new();
+	if (d->sessions && d->logins)
+		return d;
+	directory_free(d);
+	return NULL;
+}
+
+void directory_free(struct directory *d)
+{
+	if (d == NULL)
+		return;
+	strmap_free(d->sessions);
+	strmap_free(d->logins);
+	free(d);
+}
+
+int directory_add(struct directory *d, uint32_t serial, struct session *s)
+{
+	return strmap_put(d->sessions, (const char *)&serial, sizeof(serial), s);
+}
+
+void directory_remove(struct directory *d, uint32_t serial)
+{
+	strmap_del(d->sessions, (const char *)&serial, sizeof(serial));
+}
+
+struct session *directory_get(const struct directory *d, uint32_t serial)
+{
+	return strmap_get(d->sessions, (const char *)&serial, sizeof(serial));
+}
+
+int directory_login(struct directory *d, uint64_t holder, struct session *s)
+{
+	struct login *l = strmap_get(d->logins, (const char *)&holder, sizeof(holder));
+
+	if (l == NULL) {
+		l = calloc(1, sizeof(*l));
+		if (l == NULL || strmap_put(d->logins, (const char *)&holder, sizeof(holder), l) < 0) {
+			free(l);
+			return -1;
+		}
+	}
+	if (l->n == l->size) {
+		size_t size = l->size ? l->size * 2 : 1;
+		struct session **v = realloc(l->v, size * sizeof(struct session *));
+
+		if (v == NULL)
+			return -1;
+		l->v = v;
+		l->size = size;
+	}
+	l->v[l->n++] = s;
+	return 0;
+}
+
+void directory_logout(struct directory *d, uint64_t holder, struct session *s)
+{
+	struct login *l = strmap_get(d->logins, (const char *)&holder, sizeof(holder));
+	size_t i = 0;
+
+	while (l && i < l->n && l->v[i] != s)
+		i++;
+	if (l == NULL || i == l->n)
+		return;
+	l->v[i] = l->v[--l->n];
+	if (l->n)
+		return;
+	strmap_del(d->logins, (const char *)&holder, sizeof(holder));
+	free(l->v);
+	free(l);
+}
+
+size_t directory_find(const struct directory *d, uint64_t holder, struct session **one, struct session ***all)
+{
+	const struct login *login;
+
+	*all = one;
+	if (person_is_user(holder)) {
+		login = strmap_get(d->logins, (const char *)&holder, sizeof(holder));
+		*all = login ? login->v : one;
+		return login ? login->n : 0;
+	}
+	*one = holder >> 32 == d->worker + 1 ? directory_get(d, (uint32_t)holder) : NULL;
+	return *one != NULL;
+}

@@ -1,0 +1,32 @@
+/*
+ * directory: which sessions are on this worker, by serial and by who is logged in.
+ *
+ * Letters name a session by its serial, for it may be gone when they come;
+ * what is for a person goes to the holder of a name (see person.h): a guest's
+ * session, or all sessions of a user. One a hub, on its thread.
+ */
+#ifndef NATTER_CHAT_DIRECTORY_H
+#define NATTER_CHAT_DIRECTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct directory;
+struct session;
+
+struct directory *directory_new(unsigned worker); /* NULL: no memory */
+void directory_free(struct directory *d);         /* nobody is in it; NULL is fine */
+
+/* 0, or -1: no memory. */
+int directory_add(struct directory *d, uint32_t serial, struct session *s);
+void directory_remove(struct directory *d, uint32_t serial);
+struct session *directory_get(const struct directory *d, uint32_t serial); /* NULL: not here */
+
+/* Under a user's holder as well. 0, or -1: no memory. */
+int directory_login(struct directory *d, uint64_t holder, struct session *s);
+void directory_logout(struct directory *d, uint64_t holder, struct session *s);
+
+/* How many sessions of a holder are here; *all are these, of which a single one lies in *one. Until the directory changes. */
+size_t directory_find(const struct directory *d, uint64_t holder, struct session **one, struct session ***all);
+
+#endif
