@@ -156,11 +156,7 @@ def test_ban_a_guest_by_its_address(start, room):
     V1(d).error("banned", "join", room=room)
     user.say(room, "not me")
     p = d.connect(f"/{room}")  # the plain dialect joins by connecting
-    try:
-        got = p.recv_json()
-        assert got["code"] == "banned", got
-    except Exception as e:
-        assert e.args, e
+    assert p.recv_close()[0] == 4503
     p.close()
     V1(d, user="u2").join(room)
     mod.ok("ban", room=room, name="Lysander", duration=0)
