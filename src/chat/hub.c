@@ -315,11 +315,11 @@ static void open_rooms(struct letter *letter, void *reader)
 static size_t deliver(struct hub *h, uint64_t holder, struct payload *text)
 {
 	struct session *one, **all;
-	size_t n = holder ? directory_find(h->directory, holder, &one, &all) : 0, heard = 0;
+	size_t n = holder ? directory_find(h->directory, holder, &one, &all) : 0;
 
 	for (size_t i = 0; i < n; i++)
-		heard += session_deliver(all[i], text);
-	return heard;
+		session_deliver(all[i], text);
+	return n;
 }
 
 static void open_deliver(struct letter *letter, void *reader)

@@ -177,17 +177,15 @@ static void pardoned(struct room *r, struct request *q)
 /* The end of it, also for who is not there any more. */
 static void pardon(struct room *r, struct request *q)
 {
-	const char *known = NULL;
+	bool known = q->target.user != NULL;
 	char key[SANCTION_KEY_MAX];
 
-	if (q->target.user) {
+	if (known)
 		key_for(key, q);
-		known = key;
-	} else if (q->target.key) {
-		known = sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data);
-	}
+	else
+		known = sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data, key);
 	payload_unref(q->text);
-	q->text = known ? payload_new(known, strlen(known)) : NULL;
+	q->text = known ? payload_new(key, strlen(key)) : NULL;
 	if (q->text)
 		room_keep(r, q, JOURNAL_DELETE, "room:", r->name->data, q->text->data, NULL, 0, pardoned);
 	else

@@ -88,10 +88,15 @@ static void history_page(struct room *r, struct errand *e, enum journal_status s
 {
 	struct request *q = request_of(e);
 	struct payload *all = NULL;
+	size_t size;
 
+	size = room_page_size(m, n, q->after);
+	more = more || size < n;
+	if (!q->after)
+		m += n - size;
 	list_remove(&r->reading, &e->node);
 	if (status == JOURNAL_OK)
-		all = texts(r, m, n);
+		all = texts(r, m, size);
 	if (all)
 		q->answer = text_concat("{\"type\":\"history\"", r->where->data, ",\"epoch\":\"", r->epoch, "\",\"messages\":[",
 				      all->data, more ? "],\"more\":true" : "],\"more\":false", (char *)NULL);

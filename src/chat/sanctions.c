@@ -71,16 +71,19 @@ bool sanctions_are_full(const struct sanctions *s, const char *key)
 	return s->map && strmap_count(s->map) >= SANCTIONS_MAX && !strmap_get(s->map, key, strlen(key));
 }
 
-const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label)
+bool sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label, char key[SANCTION_KEY_MAX])
 {
-	size_t word = strlen(words[what]);
+	size_t word = strlen(words[what]), len;
 	const struct entry *e;
-	const char *key;
+	const char *found;
 
-	for (size_t pos = 0; s->map && (e = strmap_next(s->map, &pos, &key, NULL)) != NULL;)
-		if (strcmp(e->label, label) == 0 && strncmp(key, words[what], word) == 0)
-			return key;
-	return NULL;
+	for (size_t pos = 0; s->map && (e = strmap_next(s->map, &pos, &found, &len)) != NULL;) {
+		if (strcmp(e->label, label) != 0 || len < word || memcmp(found, words[what], word) != 0)
+			continue;
+		snprintf(key, SANCTION_KEY_MAX, "%.*s", (int)len, found);
+		return true;
+	}
+	return false;
 }
 
 void sanctions_lift(struct sanctions *s, const char *key)

@@ -314,12 +314,9 @@ void session_joined(struct session *s, struct membership *m, struct join_letter 
 	s->sink.ops->hold(&s->sink, false);
 }
 
-/* The plain dialect has no private messages. */
-bool session_deliver(struct session *s, struct payload *text)
+void session_deliver(struct session *s, struct payload *text)
 {
-	if (s->is_v1)
-		s->sink.ops->send(&s->sink, text->data, text->len);
-	return s->is_v1;
+	s->sink.ops->send(&s->sink, text->data, text->len);
 }
 
 struct payload *session_user(const struct session *s)

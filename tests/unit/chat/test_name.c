@@ -273,6 +273,8 @@ static void test_users(void **state)
 	user_is("a\x7f", 2, false);
 	user_is("\xc2\x85", 2, false);
 	user_is("\xc3", 1, false);
+}
+
 /* Without ICU they are different names. */
 static void test_look_alikes(void **state)
 {
