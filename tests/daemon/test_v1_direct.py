@@ -1,6 +1,7 @@
 """natter.v1: private messages, conversations, and read markers."""
 import pytest
 
+from natterd import wait_for
 from v1 import COMMON, V1, contiguous, display, new_user
 
 WORKERS = [1, 2]
@@ -144,11 +145,12 @@ def test_direct_to_nobody(server):
     a.error("bad_request", "direct", message="x")
 
 
-def test_direct_reaches_a_plain_client(server):
-    """It has a name like others; what it cannot do is answer."""
+def test_a_plain_client_cannot_be_addressed(server):
+    """It has a name like others, and no words for a private message."""
     p = server.connect("/?name=Cornelius")
-    V1(server, user=new_user()).ok("direct", to="Cornelius", message="x")
-    assert p.recv_until(type="direct")["message"] == "x"
+    c = V1(server, user=new_user())
+    wait_for("the name", lambda: c.request("name", name="Cornelius")["type"] == "error")
+    c.error("not_there", "direct", to="Cornelius", message="x")
     p.close()
 
 
