@@ -27,16 +27,12 @@ static void set_topic(struct room *r, const char *topic, size_t len)
 
 static void tell_topic(struct room *r, struct request *q)
 {
-	struct payload *text;
 	char time[40];
 
 	set_topic(r, q->text->data, q->text->len);
 	snprintf(time, sizeof(time), ",\"time\":%" PRId64 "}", clock_wall_ms());
-	text = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
-			   q->by ? q->by->suffix : "", time, (char *)NULL);
-	if (text)
-		room_tell(r, text, DIALECT_V1);
-	payload_unref(text);
+	q->news = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
+			      q->by ? q->by->suffix : "", time, (char *)NULL);
 }
 
 void room_topic(struct room *r, struct request *q)

@@ -179,12 +179,18 @@ void room_delete(struct room *r, struct request *q) { change(r, q); }
 static void kept(struct room *r, struct errand *e, const struct journal_state *s)
 {
 	struct request *q = request_of(e);
+	struct payload *news;
 
 	if (s->status != JOURNAL_OK)
 		q->why = REPLY_storage_unavailable;
 	else if (q->kept)
 		q->kept(r, q);
+	news = q->news;
+	q->news = NULL;
 	room_answer(r, q);
+	if (news)
+		room_tell(r, news, DIALECT_V1);
+	payload_unref(news);
 }
 
 void room_keep(struct room *r, struct request *q, enum journal_verb verb, const char *scope, const char *of,

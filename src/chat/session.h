@@ -99,8 +99,8 @@ struct session *session_of(struct membership *m);
 struct join_letter;
 void session_joined(struct session *s, struct membership *m, struct join_letter *l);
 
-/* A direct message. */
-void session_deliver(struct session *s, struct payload *text);
+/* A direct message; whether its dialect has such. */
+bool session_deliver(struct session *s, struct payload *text);
 
 /* The user, or NULL. The caller owns it. */
 struct payload *session_user(const struct session *s);
