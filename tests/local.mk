@@ -212,6 +212,7 @@ EXTRA_DIST += \
 	tests/torture/log.py \
 	tests/torture/run \
 	tests/unit/skipped \
+	tests/unit/chat/world.h \
 	tests/unit/wire/feed.h
 
 include tests/fuzz/local.mk

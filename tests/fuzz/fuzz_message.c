@@ -2,7 +2,8 @@
  * message: what is decoded keeps to its limits; what is encoded and stamped is
  * strict JSON with the room, seq and time given, no member of it twice, and
  * every other member as it was sent; decoded and encoded again it says the
- * same, and from then on it is the same bytes.
+ * same, and from then on it is the same bytes. Signed it has the name given,
+ * retyped the type, amended what the change says and all else as it was.
  * Refusals have words that are UTF-8.
  *
  * Input: max_depth, max_members, the room and the space for details, the text.
@@ -124,11 +125,11 @@ static struct payload *encoded(const char *text, size_t len, const struct messag
 }
 
 /* TEXT has members of the server's, so it is not passed on as it is. */
-static struct payload *encoded_and_stamped(const struct payload *text, const struct payload *room_json, uint64_t seq,
+static struct payload *encoded_and_stamped(const struct payload *text, const struct payload *where, uint64_t seq,
 					   int64_t time)
 {
 	const struct message_limits roomy = {UINT32_MAX, UINT32_MAX};
-	struct payload *body = encoded(text->data, text->len, &roomy), *stamped = message_stamp(body, room_json, seq, time);
+	struct payload *body = encoded(text->data, text->len, &roomy), *stamped = message_stamp(body, where, seq, time, "");
 
 	CHECK(stamped);
 	payload_unref(body);
@@ -139,11 +140,13 @@ static void check_stamp(const struct fuzz_input *in, const struct payload *body,
 			int64_t time)
 {
 	json_t *name = json_string(room), *object;
-	struct payload *room_json = json_text(name), *stamped, *again, *third;
+	struct payload *room_json = json_text(name), *where, *stamped, *again, *third;
 	json_error_t e;
 
 	CHECK(room_json);
-	stamped = message_stamp(body, room_json, seq, time);
+	where = text_concat(",\"room\":", room_json->data, (char *)NULL);
+	CHECK(where);
+	stamped = message_stamp(body, where, seq, time, "");
 	CHECK(stamped);
 	object = json_loadb(stamped->data, stamped->len, strictness(in), &e);
 	CHECK(object && has_string(object, "room", room));
@@ -151,39 +154,113 @@ static void check_stamp(const struct fuzz_input *in, const struct payload *body,
 	CHECK(json_object_get(object, "type") && !json_object_get(object, "user"));
 	same_but_for_the_servers(in, stamped);
 
-	again = encoded_and_stamped(stamped, room_json, seq, time);
+	again = encoded_and_stamped(stamped, where, seq, time);
 	same_but_for_the_servers(in, again);
-	third = encoded_and_stamped(again, room_json, seq, time);
+	third = encoded_and_stamped(again, where, seq, time);
 	CHECK(third->len == again->len && !memcmp(third->data, again->data, again->len));
 	payload_unref(again);
 	payload_unref(third);
 	payload_unref(stamped);
+	payload_unref(where);
 	payload_unref(room_json);
 	json_decref(object);
 	json_decref(name);
 }
 
-static void check_relayed(const struct fuzz_input *in, struct message *m, const char *room, int64_t time)
+/* WHO is "" or has a name and a user. */
+static void check_relayed(const struct fuzz_input *in, const char *room, int64_t time, const char *who)
 {
-	bool has_room = json_object_get(m->object, "room"), has_time = json_object_get(m->object, "time");
-	struct payload *p = message_encode_relayed(m, room, time);
+	const struct message_limits roomy = {UINT32_MAX, UINT32_MAX};
+	char *text = fuzz_copy(in->data, in->len);
+	struct message m = decoded(text, in->len, &roomy);
+	bool has_room = json_object_get(m.object, "room"), has_time = json_object_get(m.object, "time");
+	struct payload *p = message_encode_relayed(&m, room, time, who);
 	json_error_t e;
 	json_t *object;
 
 	CHECK(p);
 	object = json_loadb(p->data, p->len, strictness(in), &e);
-	CHECK(object && !json_object_get(object, "seq") && !json_object_get(object, "user"));
+	CHECK(object && !json_object_get(object, "seq"));
 	CHECK(has_room ? has_string(object, "room", room) : !json_object_get(object, "room"));
 	CHECK(has_time ? has_integer(object, "time", time) : !json_object_get(object, "time"));
-	same_but_for_the_servers(in, p);
+	if (who[0])
+		CHECK(has_string(object, "name", "ann") && has_string(object, "user", "7"));
+	else
+		CHECK(!json_object_get(object, "user"));
+	if (!who[0])
+		same_but_for_the_servers(in, p);
 	payload_unref(p);
 	json_decref(object);
+	message_clear(&m);
+	fuzz_free(text, in->len);
 }
 
-static void check_name(struct message *m)
+/* BODY and more of it, whole and decoded. */
+static json_t *closed(const struct payload *body, size_t flags)
 {
-	CHECK(!message_set_name(m, "ann") && !strcmp(message_name(m), "ann"));
+	struct payload *whole = message_sign(body, "}");
+	json_t *object;
+
+	CHECK(whole && whole->len == body->len + 1 && !whole->data[whole->len]);
+	object = load(whole->data, whole->len, flags);
+	CHECK(object);
+	payload_unref(whole);
+	return object;
+}
+
+static void check_retyped(const struct payload *body, size_t flags)
+{
+	struct payload *retyped = message_retype(body, "edit");
+	json_t *was, *is;
+
+	CHECK(retyped);
+	was = closed(body, flags);
+	is = closed(retyped, flags);
+	CHECK(has_string(is, "type", "edit"));
+	json_object_set_new(was, "type", json_string("edit"));
+	CHECK(json_equal(was, is));
+	json_decref(was);
+	json_decref(is);
+	payload_unref(retyped);
+}
+
+/* Signed after the name was taken out, as it is done for who has one; then amended by itself and by another text. */
+static void check_changed(const struct fuzz_input *in, struct message *m)
+{
+	static const char other[] = "{\"message\":\"new\",\"x\":[1]";
+	size_t flags = strictness(in);
+	struct payload *change = payload_new(other, sizeof(other) - 1), *body, *suffixed, *same, *amended;
+	json_t *was, *is, *changes;
+
+	message_take_out(m, "name");
+	CHECK(!json_object_get(m->object, "name"));
 	CHECK(message_is_chat(m) == (json_object_get(m->object, "message") != NULL));
+	body = message_encode(m, "usermsg");
+	CHECK(body && change);
+	suffixed = message_sign(body, ",\"name\":\"ann\"");
+	CHECK(suffixed);
+	was = closed(suffixed, flags);
+	CHECK(has_string(was, "name", "ann"));
+	check_retyped(suffixed, flags);
+
+	same = message_amend(suffixed, body);
+	amended = message_amend(suffixed, change);
+	CHECK(same && amended);
+	is = closed(same, flags);
+	CHECK(json_equal(was, is));
+	json_decref(is);
+	is = closed(amended, flags);
+	changes = closed(change, flags);
+	json_object_update(was, changes);
+	CHECK(json_equal(was, is));
+	json_decref(is);
+	json_decref(was);
+	json_decref(changes);
+	payload_unref(same);
+	payload_unref(amended);
+	payload_unref(suffixed);
+	payload_unref(body);
+	payload_unref(change);
 }
 
 static void check_good(const struct fuzz_input *in, const char *text, const struct message_limits *limits,
@@ -196,8 +273,9 @@ static void check_good(const struct fuzz_input *in, const char *text, const stru
 	CHECK(depth(m.object) <= limits->max_depth && members(m.object) <= limits->max_members);
 	check_stamp(in, body, room, 1 + (uint64_t)in->len, 1700000000000);
 	check_stamp(in, body, room, INT64_MAX, INT64_MIN);
-	check_relayed(in, &m, room, 42);
-	check_name(&m);
+	check_relayed(in, room, 42, "");
+	check_relayed(in, room, -42, ",\"name\":\"ann\",\"user\":\"7\"");
+	check_changed(in, &m);
 	message_clear(&m);
 	payload_unref(body);
 }

@@ -33,11 +33,64 @@ static void one_holder_a_key(void **state)
 	assert_int_equal(shared_map_holder(m, "ann", 3), 7);
 	shared_map_release(m, "bob", 3, 7);
 	shared_map_release(m, "ann", 3, 7);
+	shared_map_release(m, "ann", 3, 7);
 	assert_int_equal(shared_map_holder(m, "ann", 3), 0);
+	assert_int_equal(shared_map_count(m), 1);
+	shared_map_release(m, "ann", 3, 7);
 	assert_int_equal(shared_map_count(m), 1);
 	assert_int_equal(shared_map_claim(m, "ann", 3, 8), 0);
 	shared_map_free(m); /* with two keys held */
 	shared_map_free(NULL);
+}
+
+/* A user's connections hold its name together: the last one lets it go. */
+static void claims_are_counted(void **state)
+{
+	struct shared_map *m = shared_map_new();
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(shared_map_claim(m, "ann", 3, 7), 0);
+	assert_int_equal(shared_map_count(m), 1);
+	for (int i = 0; i < 2; i++) {
+		shared_map_release(m, "ann", 3, 7);
+		shared_map_release(m, "ann", 3, 8); /* not its */
+		assert_int_equal(shared_map_holder(m, "ann", 3), 7);
+		assert_int_equal(shared_map_claim(m, "ann", 3, 8), 7); /* refused: not counted */
+	}
+	shared_map_release(m, "ann", 3, 7);
+	assert_int_equal(shared_map_holder(m, "ann", 3), 0);
+	assert_int_equal(shared_map_count(m), 0);
+	assert_int_equal(shared_map_claim(m, "ann", 3, 8), 0);
+	shared_map_release(m, "ann", 3, 8);
+	assert_int_equal(shared_map_count(m), 0);
+	shared_map_free(m);
+}
+
+static void a_key_moves_with_all_claims(void **state)
+{
+	struct shared_map *m = shared_map_new();
+
+	(void)state;
+	assert_false(shared_map_move(m, "ann", 3, 7, 8)); /* nobody's */
+	assert_int_equal(shared_map_count(m), 0);
+	assert_int_equal(shared_map_claim(m, "ann", 3, 7), 0);
+	assert_int_equal(shared_map_claim(m, "ann", 3, 7), 0);
+	assert_false(shared_map_move(m, "ann", 3, 8, 9));
+	assert_int_equal(shared_map_holder(m, "ann", 3), 7);
+	assert_true(shared_map_move(m, "ann", 3, 7, 8));
+	assert_int_equal(shared_map_holder(m, "ann", 3), 8);
+	assert_int_equal(shared_map_count(m), 1);
+	shared_map_release(m, "ann", 3, 7); /* the former holder's releases do nothing */
+	shared_map_release(m, "ann", 3, 8);
+	assert_int_equal(shared_map_holder(m, "ann", 3), 8);
+	shared_map_release(m, "ann", 3, 8);
+	assert_int_equal(shared_map_holder(m, "ann", 3), 0);
+	assert_false(shared_map_move(m, "ann", 3, 8, 7));
+	assert_int_equal(shared_map_claim(m, "ann", 3, 7), 0);
+	assert_true(shared_map_move(m, "ann", 3, 7, 7));
+	assert_int_equal(shared_map_holder(m, "ann", 3), 7);
+	shared_map_free(m);
 }
 
 static void holders_of_64_bits_and_odd_keys(void **state)
@@ -190,6 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_holder_a_key),
+		cmocka_unit_test(claims_are_counted),
+		cmocka_unit_test(a_key_moves_with_all_claims),
 		cmocka_unit_test(holders_of_64_bits_and_odd_keys),
 		cmocka_unit_test(many_keys),
 		cmocka_unit_test(one_holder_among_threads),

@@ -64,7 +64,7 @@ static char *encoded(const char *text, bool relayed)
 	char *s;
 
 	assert_int_equal(message_decode(&m, text, strlen(text), &limits, detail, sizeof(detail)), REPLY_COUNT);
-	p = relayed ? message_encode_relayed(&m, "tea", 42) : message_encode(&m, "usermsg");
+	p = relayed ? message_encode_relayed(&m, "tea", 42, "") : message_encode(&m, "usermsg");
 	s = strdup(p->data);
 	assert_int_equal(strlen(s), p->len);
 	payload_unref(p);
@@ -111,11 +111,13 @@ static void test_as_sent(void **state)
 	/* within, JSON.parse takes the last one, and gets both */
 	expect_encoded("{\"x\":{\"a\":1,\"a\":2}}", true, "{\"x\":{\"a\":1,\"a\":2}}");
 
-	/* a name that is set, a type that has to be escaped */
-	assert_int_equal(message_decode(&m, "{\"message\":1e2}", 15, &limits, detail, sizeof(detail)), REPLY_COUNT);
-	assert_int_equal(message_set_name(&m, "ann"), 0);
+	/* a member that is taken out, or is not there to be taken out; a type that has to be escaped */
+	assert_int_equal(message_decode(&m, "{\"message\":1e2,\"name\":7}", 24, &limits, detail, sizeof(detail)), REPLY_COUNT);
+	message_take_out(&m, "cid");
+	assert_non_null(m.text);
+	message_take_out(&m, "name");
 	p = message_encode(&m, "usermsg");
-	assert_string_equal(p->data, "{\"message\":100.0,\"name\":\"ann\",\"type\":\"usermsg\"");
+	assert_string_equal(p->data, "{\"message\":100.0,\"type\":\"usermsg\"");
 	payload_unref(p);
 	message_clear(&m);
 	assert_int_equal(message_decode(&m, "{\"message\":1e2}", 15, &limits, detail, sizeof(detail)), REPLY_COUNT);
@@ -138,8 +140,8 @@ static void test_relayed(void **state)
 
 static void test_stamp(void **state)
 {
-	struct payload *body = payload_new("{\"message\":1", 12), *room = payload_new("\"tea\"", 5);
-	struct payload *p = message_stamp(body, room, 18446744073709551615u, 1795229941605);
+	struct payload *body = payload_new("{\"message\":1", 12), *room = payload_new(",\"room\":\"tea\"", 13);
+	struct payload *p = message_stamp(body, room, 18446744073709551615u, 1795229941605, "");
 
 	(void)state;
 	assert_string_equal(p->data, "{\"message\":1,\"room\":\"tea\",\"seq\":18446744073709551615,\"time\":1795229941605}");
@@ -173,8 +175,11 @@ static void test_name(void **state)
 	assert_true(message_is_chat(&m));
 	assert_null(message_name(&m));
 	assert_null(message_type(&m));
-	assert_int_equal(message_set_name(&m, "ann"), 0);
+	message_clear(&m);
+	assert_int_equal(message_decode(&m, "{\"name\":\"ann\",\"type\":\"x\"}", 25, &limits, detail, sizeof(detail)), REPLY_COUNT);
 	assert_string_equal(message_name(&m), "ann");
+	assert_string_equal(message_type(&m), "x");
+	assert_false(message_is_chat(&m));
 	message_clear(&m);
 }
 

@@ -1,178 +1,16 @@
-/*
- * Two workers' hubs in one thread: the tests open the mailboxes by hand, in
- * whatever order, so every interleaving that threads could make can be made.
- */
+/* The plain dialect on two workers; what all sessions have in common. */
 #include <config.h>
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "chat/hub.h"
-#include "chat/journal_memory.h"
-#include "chat/session.h"
+#include "world.h"
 
 #define WORKERS 2
-#define LINES 16384
-
-/* A client: what it was sent, in order. */
-struct client {
-	struct session session; /* first: the sink's */
-	const char *address;
-	bool gone;
-	char *lines[LINES];
-	size_t n;
-	bool held;
-	uint32_t paused;
-	int closed; /* a close reason, or -1 */
-};
-
-static void on_send(struct sink *s, const char *text, size_t len)
-{
-	struct client *c = (struct client *)s;
-
-	assert_true(c->n < LINES);
-	c->lines[c->n++] = strndup(text, len);
-}
-
-static void on_close(struct sink *s, enum close_reason r) { ((struct client *)s)->closed = (int)r; }
-static void on_pause(struct sink *s, uint32_t ms) { ((struct client *)s)->paused = ms; }
-static void on_hold(struct sink *s, bool held) { ((struct client *)s)->held = held; }
-
-static const char *on_address(struct sink *s) { return ((struct client *)s)->address; }
-
-static const struct sink_ops sink_ops = { on_send, on_close, on_pause, on_hold, on_address };
-
-/* An audience that sends at once. */
-struct crowd {
-	struct audience audience;
-	struct sink *members[128];
-	size_t n;
-};
-
-static int crowd_add(struct audience *a, struct seat *seat, struct sink *sink)
-{
-	struct crowd *c = (struct crowd *)a;
-
-	seat->place[0] = sink;
-	c->members[c->n++] = sink;
-	return 0;
-}
-
-static void crowd_remove(struct audience *a, struct seat *seat)
-{
-	struct crowd *c = (struct crowd *)a;
-	size_t i = 0;
-
-	while (c->members[i] != seat->place[0])
-		i++;
-	c->members[i] = c->members[--c->n];
-}
-
-static void crowd_publish(struct audience *a, struct payload *text, unsigned dialects)
-{
-	struct crowd *c = (struct crowd *)a;
-
-	assert_int_equal(dialects, DIALECT_ALL);
-	for (size_t i = 0; i < c->n; i++)
-		on_send(c->members[i], text->data, text->len);
-}
-
-static void crowd_free(struct audience *a)
-{
-	assert_int_equal(((struct crowd *)a)->n, 0);
-	free(a);
-}
-
-static struct audience *crowd_new(void *arg)
-{
-	static const struct audience_ops ops = { crowd_add, crowd_remove, crowd_publish, crowd_free };
-	struct crowd *c = calloc(1, sizeof(*c));
-
-	(void)arg;
-	c->audience.ops = &ops;
-	return &c->audience;
-}
-
-static struct world {
-	struct mailbox *boxes[WORKERS];
-	struct hub *hubs[WORKERS];
-	struct journal *journal;
-	struct shared_map *names;
-	struct shared_count rooms;
-	struct session_policy policy;
-} world;
-
-static void no_wake(void *arg) { (void)arg; }
-
-static bool collect; /* letters to the other worker wait for hub_send() */
-static void send_later(void *arg) { (void)arg; }
 
 static void build(size_t max_rooms, uint32_t announce_max)
 {
-	static const char *const reserved[] = { "system", "error" };
-	struct journal_memory_opts past = { 100, 100000, 600000 };
-
-	memset(&world, 0, sizeof(world));
-	world.journal = journal_memory_new(&past);
-	world.names = shared_map_new();
-	world.policy = (struct session_policy){
-		.limits = { 8, 32 }, .rate = { 0, 1 }, .flood_time = 1000, .history_max = 50,
-		.announce = ANNOUNCE_ADDRESS, .default_type = "usermsg", .reserved_types = reserved, .n_reserved_types = 2,
-	};
-	for (unsigned i = 0; i < WORKERS; i++)
-		world.boxes[i] = mailbox_new(no_wake, NULL, NULL);
-	for (unsigned i = 0; i < WORKERS; i++) {
-		struct hub_opts o = { .self = i, .n = WORKERS, .mailboxes = world.boxes, .journal = world.journal,
-				      .names = world.names, .rooms = &world.rooms, .max_rooms = max_rooms,
-				      .room_keep = 1000, .announce_max = announce_max, .audience_new = crowd_new,
-				      .send_soon = collect ? send_later : NULL };
-
-		world.hubs[i] = hub_new(&o);
-		mailbox_set_reader(world.boxes[i], world.hubs[i]);
-	}
-}
-
-/* Opens letters until none is left. */
-static void settle(void)
-{
-	size_t n;
-
-	do {
-		n = 0;
-		for (unsigned i = 0; i < WORKERS; i++)
-			n += mailbox_open(world.boxes[i], 1000) + hub_send(world.hubs[i]);
-	} while (n);
-}
-
-static void tear_down(void)
-{
-	settle();
-	for (unsigned i = 0; i < WORKERS; i++)
-		hub_free(world.hubs[i]);
-	world.journal->ops->free(world.journal);
-	for (unsigned i = 0; i < WORKERS; i++)
-		mailbox_free(world.boxes[i]);
-	shared_map_free(world.names);
-	assert_int_equal(world.rooms.value, 0);
-	clock_set_offset(0, 0);
-}
-
-static struct client *arrive(unsigned worker, const char *address)
-{
-	struct client *c = calloc(1, sizeof(*c));
-
-	c->closed = -1;
-	c->address = address;
-	session_init(&c->session, world.hubs[worker], &world.policy, &sink_ops);
-	return c;
+	world_init();
+	world.hub.max_rooms = max_rooms;
+	world.hub.announce_max = announce_max;
+	world_open();
 }
 
 static void enter(struct client *c, const char *room, uint32_t history)
@@ -192,30 +30,6 @@ static struct client *join(unsigned worker, const char *address, const char *roo
 	settle();
 	assert_false(c->held);
 	return c;
-}
-
-static void say(struct client *c, const char *text) { session_text(&c->session, text, strlen(text)); }
-
-static void depart(struct client *c)
-{
-	session_clear(&c->session);
-	c->gone = true;
-}
-
-static void forget(struct client *c)
-{
-	if (!c->gone)
-		session_clear(&c->session);
-	for (size_t i = 0; i < c->n; i++)
-		free(c->lines[i]);
-	free(c);
-}
-
-static void expect(const struct client *c, size_t i, const char *part)
-{
-	assert_true(i < c->n);
-	if (strstr(c->lines[i], part) == NULL)
-		fail_msg("line %zu is %s, not with %s", i, c->lines[i], part);
 }
 
 static void test_chat_across_workers(void **state)
@@ -242,33 +56,40 @@ static void test_chat_across_workers(void **state)
 	settle();
 	expect(a, 4, "192.0.2.2 disconnected");
 	assert_int_equal(b->n, 3);
-	forget(a);
-	forget(b);
-	tear_down();
+	world_close();
 }
 
 static void test_history_comes_first_and_once(void **state)
 {
-	struct client *a, *b;
+	struct client *a, *b, *c;
 
 	(void)state;
 	build(10, 100);
 	a = join(0, "a", "tea");
 	for (int i = 0; i < 5; i++)
 		say(a, "{\"message\":\"old\"}");
+	settle();
 	b = arrive(1, "b");
-	enter(b, "tea", 3); /* while the messages are still on their way */
+	enter(b, "tea", 3);
 	say(a, "{\"message\":\"new\"}");
 	settle();
-	assert_int_equal(b->n, 5);
+	assert_int_equal(b->n, 5); /* three, its own line, and the new one */
 	expect(b, 0, "\"seq\":3");
 	expect(b, 2, "\"seq\":5");
-	/* all that a had, b has from some message on, without a gap */
-	for (size_t i = 0; i + 1 < b->n; i++)
+	for (int i = 0; i < 5; i++)
+		say(a, "{\"message\":\"newer\"}");
+	c = arrive(1, "c");
+	enter(c, "tea", 2); /* while the messages are still on their way, which are no past */
+	say(a, "{\"message\":\"newest\"}");
+	settle();
+	assert_int_equal(heard(c, 0, "\"seq\":12"), 1);
+	assert_in_range(heard(c, 0, "\"seq\":"), 2, 12);
+	/* all that a had, the others have from some message on, without a gap */
+	for (size_t i = 2; i < b->n; i++)
 		assert_string_equal(b->lines[i], a->lines[a->n - b->n + i]);
-	forget(a);
-	forget(b);
-	tear_down();
+	for (size_t i = 0; i < c->n; i++)
+		assert_string_equal(c->lines[i], a->lines[a->n - c->n + i]);
+	world_close();
 }
 
 static void test_leaving_before_the_answer(void **state)
@@ -285,9 +106,7 @@ static void test_leaving_before_the_answer(void **state)
 	assert_int_equal(b->n, 0);
 	expect(a, 1, "b connected");
 	expect(a, 2, "b disconnected");
-	forget(a);
-	forget(b);
-	tear_down();
+	world_close();
 }
 
 static void test_names_are_unique_in_the_server(void **state)
@@ -308,19 +127,17 @@ static void test_names_are_unique_in_the_server(void **state)
 	say(b, "{\"message\":\"x\",\"name\":\"other\"}");
 	settle();
 	expect(b, 3, "\"name\":\"ann\"");
-	forget(a);
-	forget(b);
-	tear_down();
+	world_close();
 }
 
 static void test_rooms_are_bounded_and_kept_for_a_while(void **state)
 {
-	struct client *a, *b, *c;
+	struct client *a, *c;
 
 	(void)state;
 	build(2, 100);
 	a = join(0, "a", "one");
-	b = join(1, "b", "two");
+	join(1, "b", "two");
 	c = arrive(0, "c");
 	enter(c, "three", 0);
 	settle();
@@ -335,10 +152,7 @@ static void test_rooms_are_bounded_and_kept_for_a_while(void **state)
 	hub_tick(world.hubs[0]);
 	hub_tick(world.hubs[1]);
 	assert_int_equal(world.rooms.value, 1);
-	forget(a);
-	forget(b);
-	forget(c);
-	tear_down();
+	world_close();
 }
 
 /* What another worker cannot work off is not read for ever. */
@@ -365,9 +179,7 @@ static void test_speakers_wait_for_a_worker_that_is_behind(void **state)
 		settle();
 	}
 	assert_int_equal(a->paused + b->paused, 0);
-	forget(a);
-	forget(b);
-	tear_down();
+	world_close();
 }
 
 /* An empty room gives way to a new one also when the other worker is its home. */
@@ -386,7 +198,7 @@ static void test_places_travel(void **state)
 		forget(c);
 		settle();
 	}
-	tear_down();
+	world_close();
 }
 
 static void test_announcements_are_summed_up(void **state)
@@ -409,7 +221,7 @@ static void test_announcements_are_summed_up(void **state)
 	hub_hush(world.hubs[1]);
 	for (unsigned i = 0; i < 6; i++)
 		forget(c[i]);
-	tear_down();
+	world_close();
 }
 
 static void test_rate(void **state)
@@ -433,8 +245,7 @@ static void test_rate(void **state)
 	say(a, "{}");
 	assert_int_equal(a->closed, CLOSE_rate_limited);
 	settle();
-	forget(a);
-	tear_down();
+	world_close();
 }
 
 /* Twelve clients on two workers, letters opened a few at a time in random order: one order for all. */
@@ -445,9 +256,11 @@ static void test_random_interleavings(void **state)
 		struct client *c[12];
 		unsigned said = 0;
 
-		collect = seed % 2;
-		build(10, 0);
+		world_init();
+		world.hub.announce_max = 0;
+		world.hub.send_soon = seed % 2 ? send_later : NULL;
 		world.policy.announce = ANNOUNCE_OFF;
+		world_open();
 		srand(seed);
 		for (unsigned i = 0; i < 12; i++)
 			c[i] = join(i % WORKERS, "x", i < 8 ? "tea" : "coffee");
@@ -475,7 +288,7 @@ static void test_random_interleavings(void **state)
 		}
 		for (unsigned i = 0; i < 12; i++)
 			forget(c[i]);
-		tear_down();
+		world_close();
 	}
 }
 

@@ -29,7 +29,7 @@ static void build(const char *text)
 	unlink(path);
 	if (config == NULL)
 		fail_msg("%s", err);
-	endpoints = endpoints_new(config);
+	endpoints = endpoints_new(config, NULL);
 	assert_non_null(endpoints);
 }
 
@@ -99,7 +99,7 @@ static void room_is(const char *path, unsigned status, const char *want)
 	struct payload *p;
 
 	assert_non_null(ep);
-	p = endpoint_room(endpoints, ep, path, &got, &why);
+	p = endpoint_room(endpoints, ep, path, false, &got, &why);
 	if (status == 0) {
 		if (p == NULL)
 			fail_msg("%s: %s", path, why);
@@ -140,6 +140,10 @@ static void test_rooms_of_paths(void **state)
 
 static void test_rooms_that_are_listed(void **state)
 {
+	const char *why = NULL;
+	unsigned status = 0;
+	struct payload *p;
+
 	(void)state;
 	build("create_rooms = no\nrooms = {red, \"caf\xc3\xa9\"}\nendpoint \"/*\" { }\nendpoint \"/team/*\" { }\n"
 	      "endpoint \"/help\" { room = desk }\n");
@@ -152,6 +156,12 @@ static void test_rooms_that_are_listed(void **state)
 	room_is("/", 404, "there is no such room"); /* the lobby is not listed */
 	room_is("/help", 0, "desk");                /* an endpoint's own room exists */
 	room_is("/@red", 400, "a room's name cannot begin with @");
+	/* what a natter.v1 client is only told need not be there, but has to be a name */
+	p = endpoint_room(endpoints, endpoint_find(endpoints, "main", "/"), "/", true, &status, &why);
+	assert_string_equal(p->data, "lobby");
+	payload_unref(p);
+	assert_null(endpoint_room(endpoints, endpoint_find(endpoints, "main", "/@x"), "/@x", true, &status, &why));
+	assert_int_equal(status, 400);
 }
 
 static bool speaks(const char *path, const char *subprotocol)
@@ -166,11 +176,12 @@ static void test_subprotocols(void **state)
 {
 	(void)state;
 	build("endpoint \"/any\" { }\nendpoint \"/one\" { subprotocols = {chat2} }\n"
-	      "endpoint \"/two\" { subprotocols = {chat, \"natter.v1\", \"natter.bearer.x\"} }\n");
+	      "endpoint \"/two\" { subprotocols = {chat, \"natter.v1\", \"natter.bearer.x\"} }\n"
+	      "endpoint \"/echo\" { handler = echo subprotocols = {\"*\", \"natter.v1\"} }\n");
 	assert_true(speaks("/any", "chat"));
 	assert_true(speaks("/any", "natter.v10"));
 	assert_true(speaks("/any", "natter.bearer"));
-	assert_false(speaks("/any", "natter.v1"));
+	assert_true(speaks("/any", "natter.v1"));
 	assert_false(speaks("/any", "natter.bearer."));
 	assert_false(speaks("/any", "natter.bearer.secret"));
 	assert_false(speaks("/one", "chat"));
@@ -179,7 +190,10 @@ static void test_subprotocols(void **state)
 	assert_false(speaks("/two", "cha"));
 	assert_false(speaks("/two", "chats"));
 	assert_false(speaks("/two", "CHAT"));
-	assert_false(speaks("/two", "natter.v1")); /* though it is listed */
+	assert_true(speaks("/two", "natter.v1"));
+	assert_false(speaks("/one", "natter.v1"));
+	assert_false(speaks("/echo", "natter.v1")); /* though it is listed: a dialect of the chat */
+	assert_true(speaks("/echo", "natter.v2"));
 	assert_false(speaks("/two", "natter.bearer.x"));
 	assert_true(endpoint_speaks(endpoint_find(endpoints, "main", "/two"), "chatty", 4)); /* by length */
 }
