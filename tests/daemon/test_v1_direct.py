@@ -1,4 +1,6 @@
 """natter.v1: private messages, conversations, and read markers."""
+import json
+
 import pytest
 
 from natterd import wait_for
@@ -151,7 +153,17 @@ def test_a_plain_client_cannot_be_addressed(server):
     c = V1(server, user=new_user())
     wait_for("the name", lambda: c.request("name", name="Cornelius")["type"] == "error")
     c.error("not_there", "direct", to="Cornelius", message="x")
+    assert not any(json.loads(text)["type"] == "direct" for text in texts_until_now(p))
     p.close()
+
+
+def texts_until_now(p):
+    """What a plain client was sent."""
+    p.send_json(type="mark")
+    texts = []
+    while not texts or json.loads(texts[-1])["type"] != "mark":
+        texts.append(p.recv())
+    return texts
 
 
 def test_conversations(server, pair):
