@@ -88,16 +88,15 @@ def test_a_moderator_is_no_party(server, pair):
     assert mod.request("edit", seq=1, message="x", **{"with": ida})["code"] == "no_message"
 
 
-def test_join_a_conversation_since(server, pair):
-    """What was missed of a conversation."""
+def test_what_was_missed_of_a_conversation(server, pair):
     a, b, ida, idb = pair
     for i in range(5):
         a.ok("direct", user=idb, message=i)
-    epoch = a.ok("history", **{"with": idb})["epoch"]
     c = V1(server, user=idb)
-    j = c.ok("join", since={"epoch": epoch, "seq": 2}, **{"with": ida})
-    assert j["recovered"] is True and j["seq"] == 5 and j["between"] == sorted([ida, idb])
-    contiguous([c.expect("direct")["seq"] for _ in range(3)], 3)
+    page = c.ok("history", after=2, **{"with": ida})
+    assert page["between"] == sorted([ida, idb]) and page["epoch"] and not page["more"]
+    contiguous([m["seq"] for m in page["messages"]], 3)
+    c.error("bad_request", "join", since={"epoch": page["epoch"], "seq": 2}, **{"with": ida})
 
 
 def test_a_message_in_a_conversation(server, pair):
