@@ -46,6 +46,7 @@ unit_tests = \
 	tests/unit/chat/test_reply \
 	tests/unit/chat/test_secret \
 	tests/unit/chat/test_session \
+	tests/unit/chat/test_v1 \
 	tests/unit/daemon/test_config \
 	tests/unit/daemon/test_endpoint \
 	tests/unit/daemon/test_key_file \
@@ -91,6 +92,7 @@ tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_reply_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_secret_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_session_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_v1_LDADD = $(UNIT_CHAT)
 tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)

@@ -11,13 +11,15 @@
  *   - what is said under a cid has one place, however often it is repeated
  *
  * Each seed is a world. NATTER_SEED=7 runs that one alone, NATTER_SEEDS=5000
- * so many of them.
+ * so many of them, NATTER_TRACE=1 tells what is said and read.
  */
 #include <config.h>
 
 #include "world.h"
 
 #include <jansson.h>
+#include <sys/types.h>
+#include <time.h>
 
 #define SEEDS 200
 #define STEPS 700
@@ -27,6 +29,24 @@
 #define ORDERS 128
 #define SAID 4096
 #define PENDING 2048
+
+/* In place of libc's: a seed is the same world in every process, down to where a room has its home. */
+ssize_t getrandom(void *buf, size_t len, unsigned flags);
+ssize_t getrandom(void *buf, size_t len, unsigned flags)
+{
+	static uint32_t state = 1;
+
+	(void)flags;
+	for (size_t i = 0; i < len; i++)
+		((unsigned char *)buf)[i] = (unsigned char)((state = state * 1664525 + 1013904223) >> 24);
+	return (ssize_t)len;
+}
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	*t = (struct timespec){ .tv_sec = id == CLOCK_REALTIME ? 1795229941 : 1000 };
+	return 0;
+}
 
 static const char *const rooms[ROOMS] = { "tea", "coffee", "room \"3\"\\" };
 
@@ -59,6 +79,7 @@ struct order {
 struct said {
 	unsigned by, room;
 	bool acked, dropped; /* answered; with an error */
+	bool repeated;
 	uint64_t seq;        /* of the ok, and */
 	struct order *order; /* where, as far as it is known */
 	struct order *seen_in; /* where it was read, and */
@@ -117,6 +138,17 @@ static struct said said[SAID];
 static unsigned n_said, n_requests;
 static unsigned long lines_read, recoveries, resumptions, repetitions, replacements;
 
+static void trace(const char *what, const struct conn *c, const char *text)
+{
+	size_t number = 0;
+
+	if (!getenv("NATTER_TRACE"))
+		return;
+	while (conns[number] != c)
+		number++;
+	printf("%s person %u, connection %zu: %s\n", what, c->who, number, text);
+}
+
 static void wrong(const struct conn *c, size_t line, const char *what)
 {
 	size_t from = line > 12 ? line - 12 : 0;
@@ -165,6 +197,7 @@ static void utter(struct conn *c, json_t *o)
 	char *text = json_dumps(o, JSON_COMPACT);
 
 	json_decref(o);
+	trace(">", c, text);
 	say(c->client, text);
 	free(text);
 }
@@ -194,11 +227,23 @@ static void ask_leave(struct conn *c, unsigned room)
 	utter(c, json_pack("{s:s,s:s,s:s}", "type", "leave", "room", rooms[room], "cid", p->cid));
 }
 
+/* Number I is said elsewhere too: which comes first cannot be known. */
+static void is_repeated(unsigned i)
+{
+	said[i].repeated = true;
+	for (size_t k = 0; k < n_conns; k++)
+		for (size_t j = 0; j < conns[k]->n_pending; j++)
+			conns[k]->pending[j].again |= conns[k]->pending[j].kind == SAY && conns[k]->pending[j].said == i;
+}
+
 /* Says number I, perhaps once more. */
 static void ask_say(struct conn *c, unsigned i, bool again)
 {
-	struct pending *p = note(c, SAY, said[i].room);
+	struct pending *p;
 
+	if (again)
+		is_repeated(i);
+	p = note(c, SAY, said[i].room);
 	snprintf(p->cid, sizeof(p->cid), "m%u", i);
 	p->said = i;
 	p->again = again;
@@ -241,6 +286,15 @@ static void change_something(struct conn *c)
 	}
 }
 
+/* The number of what it said last in ROOM on this connection; -1: nothing. */
+static int said_last(const struct conn *c, unsigned room)
+{
+	for (size_t i = c->n_pending; i-- > 0;)
+		if (c->pending[i].kind == SAY && c->pending[i].room == room && !c->pending[i].again)
+			return (int)c->pending[i].said;
+	return -1;
+}
+
 static void ask_something(struct conn *c)
 {
 	static const char *const types[] = { "who", "history", "rooms", "ping", "typing", "history" };
@@ -251,6 +305,8 @@ static void ask_something(struct conn *c)
 
 	if (strcmp(type, "history") == 0 && chance(50))
 		json_object_set_new(o, "after", json_integer(pick(10)));
+	if (strcmp(type, "typing") == 0)
+		json_object_set_new(o, "behind", json_integer(said_last(c, room)));
 	utter(c, o);
 }
 
@@ -303,6 +359,7 @@ static void lose(struct conn *c, bool server_knows)
 {
 	struct human *h = &people[c->who];
 
+	trace("-", c, server_knows ? "lost" : "lost, the server does not know");
 	if (server_knows && !c->client->gone)
 		depart(c->client);
 	c->over = true;
@@ -390,6 +447,16 @@ static void read_frame(struct conn *c, size_t line, const json_t *o, unsigned ro
 	p = pending_of(c, cid);
 	if (p && !p->again && said[p->said].by == c->who)
 		wrong(c, line, "own copy comes before its ok");
+}
+
+/* What is not stored does not overtake what the same client said before. */
+static void read_relayed(const struct conn *c, size_t line, const json_t *o, const struct view *v)
+{
+	json_int_t behind = json_integer_value(json_object_get(o, "behind"));
+	const struct said *s = behind < 0 ? NULL : &said[behind];
+
+	if (s && !s->repeated && v->next && s->seen_in == v->order && s->seen >= v->next)
+		wrong(c, line, "relay overtakes a message");
 }
 
 static void read_joined(struct conn *c, size_t line, const json_t *o, struct pending *p)
@@ -511,6 +578,8 @@ static void read_line(struct conn *c, size_t line)
 		c->views[room].put_out = true;
 	} else if (room >= 0 && !c->views[room].in) {
 		wrong(c, line, "news of a room where it is not");
+	} else if (room >= 0 && type_is(o, "typing")) {
+		read_relayed(c, line, o, &c->views[room]);
 	}
 	json_decref(o);
 }
@@ -541,6 +610,7 @@ static void read_all(void)
 		while (c->read < c->client->n) {
 			size_t line = c->read++;
 
+			trace("<", c, c->client->lines[line]);
 			if (c->plain)
 				read_plain_line(c, line);
 			else
