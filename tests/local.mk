@@ -41,9 +41,12 @@ unit_tests = \
 	tests/unit/chat/test_commander \
 	tests/unit/chat/test_identity \
 	tests/unit/chat/test_journal_memory \
+	tests/unit/chat/test_members \
 	tests/unit/chat/test_message \
 	tests/unit/chat/test_name \
+	tests/unit/chat/test_person \
 	tests/unit/chat/test_reply \
+	tests/unit/chat/test_sanctions \
 	tests/unit/chat/test_secret \
 	tests/unit/chat/test_session \
 	tests/unit/chat/test_v1 \
@@ -87,9 +90,12 @@ tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_identity_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_members_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_person_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_reply_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_sanctions_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_secret_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_session_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_v1_LDADD = $(UNIT_CHAT)

@@ -179,7 +179,8 @@ struct payload *message_sign(const struct payload *body, const char *suffix)
 static json_t *decode_open(const struct payload *body)
 {
 	struct payload *whole = message_sign(body, "}");
-	json_t *o = whole ? json_loadb(whole->data, whole->len, JSON_ALLOW_NUL, NULL) : NULL;
+	size_t flags = JSON_ALLOW_NUL | (scan(body->data, body->len).minus_zero ? JSON_DECODE_INT_AS_REAL : 0);
+	json_t *o = whole ? json_loadb(whole->data, whole->len, flags, NULL) : NULL;
 
 	payload_unref(whole);
 	return o;

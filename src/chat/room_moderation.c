@@ -173,15 +173,14 @@ static void pardoned(struct room *r, struct request *q)
 /* The end of it, also for who is not there any more. */
 static void pardon(struct room *r, struct request *q)
 {
-	bool known = q->target.user != NULL;
+	const char *known;
 	char key[SANCTION_KEY_MAX];
 
-	if (known)
+	if (q->target.user)
 		key_for(key, q);
-	else
-		known = sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data, key);
+	known = q->target.user ? key : sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data);
 	payload_unref(q->text);
-	q->text = known ? payload_new(key, strlen(key)) : NULL;
+	q->text = known ? payload_new(known, strlen(known)) : NULL;
 	if (q->text)
 		room_keep(r, q, JOURNAL_DELETE, "room:", r->name->data, q->text->data, NULL, 0, pardoned);
 	else

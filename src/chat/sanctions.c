@@ -42,6 +42,7 @@ void sanction_key(char key[SANCTION_KEY_MAX], enum sanction what, const char *us
 
 struct entry {
 	uint64_t until; /* ms; UINT64_MAX: for good */
+	char *key;      /* behind the label: the map's own has no end */
 	char label[];
 };
 
@@ -56,13 +57,15 @@ int sanctions_set(struct sanctions *s, const char *key, const char *label, uint6
 	sanctions_lift(s, key);
 	if (strmap_count(s->map) >= SANCTIONS_MAX)
 		return -1;
-	e = malloc(sizeof(*e) + strlen(label) + 1);
+	e = malloc(sizeof(*e) + strlen(label) + 1 + strlen(key) + 1);
 	if (e == NULL || strmap_put(s->map, key, strlen(key), e) < 0) {
 		free(e);
 		return -1;
 	}
 	e->until = keep ? now + keep : UINT64_MAX;
 	strcpy(e->label, label);
+	e->key = e->label + strlen(label) + 1;
+	strcpy(e->key, key);
 	return 0;
 }
 
@@ -71,19 +74,15 @@ bool sanctions_are_full(const struct sanctions *s, const char *key)
 	return s->map && strmap_count(s->map) >= SANCTIONS_MAX && !strmap_get(s->map, key, strlen(key));
 }
 
-bool sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label, char key[SANCTION_KEY_MAX])
+const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label)
 {
-	size_t word = strlen(words[what]), len;
+	size_t word = strlen(words[what]);
 	const struct entry *e;
-	const char *found;
 
-	for (size_t pos = 0; s->map && (e = strmap_next(s->map, &pos, &found, &len)) != NULL;) {
-		if (strcmp(e->label, label) != 0 || len < word || memcmp(found, words[what], word) != 0)
-			continue;
-		snprintf(key, SANCTION_KEY_MAX, "%.*s", (int)len, found);
-		return true;
-	}
-	return false;
+	for (size_t pos = 0; s->map && (e = strmap_next(s->map, &pos, NULL, NULL)) != NULL;)
+		if (strcmp(e->label, label) == 0 && strncmp(e->key, words[what], word) == 0)
+			return e->key;
+	return NULL;
 }
 
 void sanctions_lift(struct sanctions *s, const char *key)

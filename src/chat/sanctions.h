@@ -36,8 +36,8 @@ void sanctions_lift(struct sanctions *s, const char *key);
 /* Whether there is no place for KEY. */
 bool sanctions_are_full(const struct sanctions *s, const char *key);
 
-/* The key of a WHAT with this label; whether there is one. */
-bool sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label, char key[SANCTION_KEY_MAX]);
+/* The key of a WHAT with this label, until it is lifted; NULL: there is none. */
+const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label);
 
 /* The ms that it still lasts; 0: there is none; UINT64_MAX: for good. */
 uint64_t sanctions_last(struct sanctions *s, enum sanction what, const char *user, const char *address, uint64_t now);

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "chat/json_text.h"
 #include "chat/message.h"
 
 static const struct message_limits limits = { 3, 5 };
@@ -151,6 +152,108 @@ static void test_stamp(void **state)
 	payload_unref(room);
 }
 
+static struct payload *open_text(const char *text) { return payload_new(text, strlen(text)); }
+
+/* P, which is taken, is WANT. */
+static void is_text(struct payload *p, const char *want)
+{
+	assert_non_null(p);
+	assert_string_equal(p->data, want);
+	assert_int_equal(p->len, strlen(want));
+	payload_unref(p);
+}
+
+static void test_stamp_with_more(void **state)
+{
+	struct payload *body = open_text("{\"message\":1"), *where = open_text(",\"between\":[\"7\",\"9\"]");
+
+	(void)state;
+	is_text(message_stamp(body, where, 1, -5, ",\"edited\":9"),
+		"{\"message\":1,\"between\":[\"7\",\"9\"],\"seq\":1,\"time\":-5,\"edited\":9}");
+	payload_unref(body);
+	payload_unref(where);
+}
+
+static void test_sign(void **state)
+{
+	struct payload *body = open_text("{\"message\":1e2");
+
+	(void)state;
+	is_text(message_sign(body, ",\"name\":\"ann\""), "{\"message\":1e2,\"name\":\"ann\"");
+	is_text(message_sign(body, ""), "{\"message\":1e2");
+	assert_string_equal(body->data, "{\"message\":1e2");
+	payload_unref(body);
+}
+
+static void test_retype(void **state)
+{
+	struct payload *body = open_text("{\"message\":\"a\\u0000b\",\"type\":\"usermsg\",\"name\":\"ann\"");
+	struct payload *bare = open_text("{\"message\":1"), *zero = open_text("{\"message\":-0,\"n\":[1,-0]");
+
+	(void)state;
+	is_text(message_retype(body, "edit"), "{\"message\":\"a\\u0000b\",\"type\":\"edit\",\"name\":\"ann\"");
+	is_text(message_retype(bare, "a\"b"), "{\"message\":1,\"type\":\"a\\\"b\"");
+	is_text(message_retype(zero, "edit"), "{\"message\":-0.0,\"n\":[1.0,-0.0],\"type\":\"edit\"");
+	payload_unref(body);
+	payload_unref(bare);
+	payload_unref(zero);
+}
+
+static void test_amend(void **state)
+{
+	struct payload *body = open_text("{\"message\":\"old\",\"type\":\"usermsg\",\"x\":{\"a\":1},\"name\":\"ann\"");
+	struct payload *change = open_text("{\"x\":[2],\"message\":null,\"y\":-0"), *none = open_text("{\"message\":1");
+
+	(void)state;
+	is_text(message_amend(body, none), "{\"message\":1,\"type\":\"usermsg\",\"x\":{\"a\":1},\"name\":\"ann\"");
+	is_text(message_amend(body, change),
+		"{\"message\":null,\"type\":\"usermsg\",\"x\":[2.0],\"name\":\"ann\",\"y\":-0.0");
+	is_text(message_amend(none, none), "{\"message\":1");
+	payload_unref(body);
+	payload_unref(change);
+	payload_unref(none);
+}
+
+/* NAME and user are who sent it, whatever the text says; "" is a guest's, whose name it may be. */
+static void relayed_is(const char *text, const char *who, const char *want)
+{
+	struct message m;
+	char detail[160];
+
+	assert_int_equal(message_decode(&m, text, strlen(text), &limits, detail, sizeof(detail)), REPLY_COUNT);
+	is_text(message_encode_relayed(&m, "tea", 42, who), want);
+	message_clear(&m);
+}
+
+static void test_relayed_with_who(void **state)
+{
+	static const char ann[] = ",\"name\":\"ann\",\"user\":\"7\"", user[] = ",\"user\":\"7\"";
+
+	(void)state;
+	relayed_is("{\"type\":\"typing\"}", ann, "{\"type\":\"typing\",\"name\":\"ann\",\"user\":\"7\"}");
+	relayed_is("{\"x\":1e2}", ann, "{\"x\":1e2,\"name\":\"ann\",\"user\":\"7\"}");
+	relayed_is("{}", ann, "{\"name\":\"ann\",\"user\":\"7\"}");
+	relayed_is("{\"name\":\"bob\",\"user\":\"8\",\"seq\":3}", ann, "{\"name\":\"ann\",\"user\":\"7\"}");
+	relayed_is("{\"name\":\"bob\",\"user\":\"8\",\"time\":3}", ann, "{\"time\":42,\"name\":\"ann\",\"user\":\"7\"}");
+	relayed_is("{\"n\\u0061me\":\"bob\",\"x\":1}", ann, "{\"x\":1,\"name\":\"ann\",\"user\":\"7\"}");
+	relayed_is("{\"x\":1,\"name\":\"bob\"}", user, "{\"x\":1,\"user\":\"7\"}");
+	relayed_is("{\"x\":1,\"name\":\"bob\",\"user\":\"8\"}", "", "{\"x\":1,\"name\":\"bob\"}");
+	relayed_is("{\"room\":{},\"x\":1}", "", "{\"room\":\"tea\",\"x\":1}");
+}
+
+static void test_text_concat(void **state)
+{
+	char big[5001];
+
+	(void)state;
+	is_text(text_concat("", (char *)NULL), "");
+	is_text(text_concat("a", (char *)NULL), "a");
+	is_text(text_concat("a", "", "bc", "d", (char *)NULL), "abcd");
+	memset(big, 'x', 5000);
+	big[5000] = '\0';
+	is_text(text_concat(big, (char *)NULL), big);
+}
+
 static void test_large(void **state)
 {
 	char text[20000] = "{\"message\":\"";
@@ -190,6 +293,12 @@ int main(void)
 		cmocka_unit_test(test_as_sent),
 		cmocka_unit_test(test_relayed), cmocka_unit_test(test_stamp),  cmocka_unit_test(test_large),
 		cmocka_unit_test(test_name),
+		cmocka_unit_test(test_stamp_with_more),
+		cmocka_unit_test(test_sign),
+		cmocka_unit_test(test_retype),
+		cmocka_unit_test(test_amend),
+		cmocka_unit_test(test_relayed_with_who),
+		cmocka_unit_test(test_text_concat),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,87 @@
+#include <config.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "chat/person.h"
+
+static void test_guest_with_a_name(void **state)
+{
+	struct person *p = person_new(NULL, "Ann \"A\" O'Neil", ROLE_GUEST, 4711), *same = person_new(NULL, "ANN \"a\" o'neil", ROLE_GUEST, 5);
+
+	(void)state;
+	assert_null(p->user);
+	assert_string_equal(p->name, "Ann \"A\" O'Neil");
+	assert_int_equal(p->role, ROLE_GUEST);
+	assert_int_equal(p->holder, 4711);
+	assert_false(person_is_user(p->holder));
+	assert_string_equal(p->suffix, ",\"name\":\"Ann \\\"A\\\" O'Neil\"");
+	assert_int_equal(p->ident[0], 'n');
+	assert_string_equal(p->ident + 1, p->key);
+	assert_string_equal(p->key, same->key);
+	assert_string_equal(p->ident, same->ident);
+	person_unref(p);
+	person_unref(same);
+}
+
+static void test_user(void **state)
+{
+	struct person *p = person_new("7", "Ann", ROLE_MODERATOR, 4711), *nameless = person_new("7", NULL, ROLE_USER, 12);
+	struct person *guest = person_new(NULL, "7", ROLE_GUEST, 1);
+
+	(void)state;
+	assert_string_equal(p->user, "7");
+	assert_string_equal(p->ident, "u7");
+	assert_string_equal(p->suffix, ",\"name\":\"Ann\",\"user\":\"7\"");
+	assert_int_equal(p->role, ROLE_MODERATOR);
+	assert_true(p->holder == person_holder("7"));
+	assert_true(person_is_user(p->holder));
+	assert_true(person_holder("8") != p->holder);
+	assert_null(nameless->name);
+	assert_null(nameless->key);
+	assert_string_equal(nameless->ident, "u7");
+	assert_string_equal(nameless->suffix, ",\"user\":\"7\"");
+	assert_true(nameless->holder == p->holder);
+	assert_string_not_equal(guest->ident, p->ident); /* a name is no user's id */
+	person_unref(p);
+	person_unref(nameless);
+	person_unref(guest);
+}
+
+static void test_nobody(void **state)
+{
+	(void)state;
+	assert_null(person_new(NULL, NULL, ROLE_GUEST, 1));
+	assert_null(person_ref(NULL));
+	person_unref(NULL);
+}
+
+static void test_counted(void **state)
+{
+	struct person *p = person_new("7", "Ann", ROLE_USER, 1);
+
+	(void)state;
+	assert_ptr_equal(person_ref(p), p);
+	person_unref(p);
+	assert_string_equal(p->name, "Ann");
+	person_unref(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_guest_with_a_name),
+		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
