@@ -394,12 +394,44 @@ static int compose(struct ask *a, struct request *q, const char *type)
 	return q->content && q->body && q->sender ? 0 : -1;
 }
 
+static void direct_answered(struct session *s, struct request *q) { v1_answer(s, q); }
+
+/* To USER (ref'd; NULL: whoever has the HOLDER), by a user: stored. */
+static enum reply say_to(struct ask *a, struct payload *user, uint64_t holder)
+{
+	struct request *q = request_for(a, room_say);
+
+	if (q == NULL || compose(a, q, "direct") < 0)
+		return no_memory(a, q);
+	payload_unref(q->room);
+	q->room = NULL;
+	q->answered = direct_answered;
+	q->create = true;
+	q->holder = holder;
+	q->target.user = payload_ref(user);
+	hub_ask_conversation(a->s->hub, q, a->s->serial);
+	return REPLY_COUNT;
+}
+
+static enum reply say_with(struct ask *a)
+{
+	struct payload *user = text_of(a, "with", NAME_MAX_BYTES);
+	enum reply why;
+
+	message_take_out(a->m, "with");
+	why = user ? say_to(a, user, 0) : no_memory(a, NULL);
+	payload_unref(user);
+	return why;
+}
+
 static enum reply command_message(struct ask *a)
 {
 	struct request *q;
 
 	if (member(a, "message") == NULL)
 		return bad(a, "message is what is said");
+	if (a->place == NULL)
+		return say_with(a);
 	q = request_for(a, room_say);
 	if (q == NULL || compose(a, q, a->s->policy->default_type) < 0)
 		return no_memory(a, q);
@@ -429,64 +461,48 @@ static enum reply addressee(struct ask *a, uint64_t *holder, const char **user)
 	return *holder ? REPLY_COUNT : REPLY_not_there;
 }
 
-static void direct_answered(struct session *s, struct request *q) { v1_answer(s, q); }
-
 /* The text of a direct message that is not stored; TO as it was asked for. */
-static struct payload *relayed_direct(struct ask *a, const char *to, const char *user)
+static struct payload *relayed_direct(struct ask *a, const char *to)
 {
 	json_t *o = a->m->object;
 
-	if (to)
-		json_object_set_new(o, "to", json_string(to));
-	else
-		json_object_set_new(o, "to", json_string(user));
+	json_object_set_new(o, "to", json_string(to));
 	json_object_set_new(o, "type", json_string("direct"));
 	json_object_set_new(o, "time", json_integer(clock_wall_ms()));
 	return message_encode_relayed(a->m, "", clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
 }
 
-static enum reply command_direct(struct ask *a)
+static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
 {
-	struct session *s = a->s;
-	const char *user, *me = s->person ? s->person->user : NULL;
-	struct payload *to = text_of(a, "to", 4 * NAME_MAX_BYTES), *kept_user = text_of(a, "user", NAME_MAX_BYTES);
-	struct request *q = NULL;
-	uint64_t holder = 0;
-	enum reply why = member(a, "message") ? addressee(a, &holder, &user) : bad(a, "message is what is said");
-	bool stored = me && person_is_user(holder);
+	struct request *q = request_for(a, NULL);
 
-	if (why != REPLY_COUNT)
-		goto done;
-	q = request_for(a, room_say);
 	if (q == NULL)
-		goto fail;
+		return no_memory(a, q);
+	strip(a->m, "user");
 	q->answered = direct_answered;
 	q->holder = holder;
-	if (stored) {
-		if (compose(a, q, "direct") < 0)
-			goto fail;
-		q->create = true;
-		if (kept_user) {
-			q->room = hub_conversation(me, kept_user->data);
-			hub_ask(s->hub, q, s->serial);
-		} else {
-			hub_ask_conversation(s->hub, q, s->serial);
-		}
-	} else {
-		strip(a->m, "to");
-		q->body = relayed_direct(a, to ? to->data : NULL, kept_user ? kept_user->data : "");
-		if (q->body == NULL)
-			goto fail;
-		hub_ask_direct(s->hub, q, s->serial);
-	}
-done:
+	q->body = relayed_direct(a, to);
+	if (q->body == NULL)
+		return no_memory(a, q);
+	hub_ask_direct(a->s->hub, q, a->s->serial);
+	return REPLY_COUNT;
+}
+
+static enum reply command_direct(struct ask *a)
+{
+	const char *user, *me = a->s->person ? a->s->person->user : NULL;
+	struct payload *to = text_of(a, string(a, "to") ? "to" : "user", 4 * NAME_MAX_BYTES);
+	uint64_t holder = 0;
+	enum reply why = member(a, "message") ? addressee(a, &holder, &user) : bad(a, "message is what is said");
+
+	if (why == REPLY_COUNT && to == NULL)
+		why = REPLY_not_there;
+	else if (why == REPLY_COUNT && me && person_is_user(holder))
+		why = say_to(a, user ? to : NULL, holder);
+	else if (why == REPLY_COUNT)
+		why = relay_to(a, holder, to->data);
 	payload_unref(to);
-	payload_unref(kept_user);
 	return why;
-fail:
-	payload_unref(to);
-	payload_unref(kept_user);
-	return no_memory(a, q);
 }
 
 static enum reply seq_of(struct ask *a, uint64_t *seq)

@@ -6,7 +6,9 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "chat/directory.h"
+#include "chat/json_text.h"
 #include "chat/keeper.h"
+#include "chat/message.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "chat/v1.h"
@@ -348,6 +350,26 @@ static void open_direct(struct letter *letter, void *reader)
 	send_back(h, q);
 }
 
+/* Q, which is for its target's user, says so and has its room. false: no memory. */
+static bool address(struct request *q)
+{
+	json_t *o = json_pack("{s:s}", "to", q->target.user->data);
+	struct payload *to = o ? json_text_open(o) : NULL, *body = NULL;
+
+	if (to) {
+		to->data[0] = ',';
+		body = message_sign(q->body, to->data);
+	}
+	payload_unref(to);
+	json_decref(o);
+	if (body == NULL)
+		return false;
+	payload_unref(q->body);
+	q->body = body;
+	q->room = hub_conversation(q->by->user, q->target.user->data);
+	return q->room != NULL;
+}
+
 /* Looks for whose number it is. */
 static void open_conversation(struct letter *letter, void *reader)
 {
@@ -355,11 +377,9 @@ static void open_conversation(struct letter *letter, void *reader)
 	struct hub *h = reader;
 	struct session *one, **all;
 
-	if (directory_find(h->directory, q->holder, &one, &all)) {
+	if (q->target.user == NULL && directory_find(h->directory, q->holder, &one, &all))
 		q->target.user = session_user(all[0]);
-		q->room = q->target.user ? hub_conversation(q->by->user, q->target.user->data) : NULL;
-	}
-	if (q->room) {
+	if (q->target.user && address(q)) {
 		q->letter.open = open_request;
 		post(h, home_of(h, q->room), letter);
 	} else if (++q->asked < h->opts.n) {

@@ -123,7 +123,7 @@ void hub_ask_rooms(struct hub *h, struct request *q, uint32_t serial);
 /* Takes Q: its body goes to all connections of its holder; without any: not_there. */
 void hub_ask_direct(struct hub *h, struct request *q, uint32_t serial);
 
-/* Takes Q, a direct message of a user, as hub_ask() does; whose conversation it is for only the holder's worker knows. */
+/* Takes Q, a direct message of a user to its target's user, or to its holder, whom only a worker of his knows; as hub_ask() does. */
 void hub_ask_conversation(struct hub *h, struct request *q, uint32_t serial);
 
 /* The name of the conversation of two users. The caller owns it. NULL: no memory. */

@@ -93,8 +93,10 @@ struct journal_listener {
 
 /*
  * A request about state, and its answer: one letter there and back. SCOPE is
- * whose it is ("room:" and a room's name, "user:" and a user's), KEY which;
- * both opaque bytes, at most 1 KB each. A room that has state is not forgotten. The journal takes the letter and posts it to TO with `answered` as its
+ * whose it is ("room:" and a room's name, "read:" and a user's), KEY which;
+ * both opaque bytes, at most 1 KB each. A room is not forgotten while it has
+ * state, or its name is the key of any: somebody's mark in it.
+ * The journal takes the letter and posts it to TO with `answered` as its
  * open function, which owns it again and frees it with journal_state_clear().
  * Requests take effect in the order in which one thread posts them.
  */

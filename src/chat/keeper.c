@@ -28,6 +28,7 @@ struct keeper {
 	struct strmap *kept;  /* by serial */
 	struct list in_order; /* of their ends */
 	uint64_t started;
+	bool restoring;
 };
 
 static struct shared_map *sessions_of(const struct keeper *k) { return hub_options(k->hub)->sessions; }
@@ -363,6 +364,8 @@ static void open_restored(struct letter *letter, void *reader)
 
 	for (size_t i = 0; reader && i < s->n; i++)
 		restore(hub_keeper(reader), &s->found[i]);
+	if (reader)
+		hub_keeper(reader)->restoring = false;
 	journal_state_clear(s);
 	free(s);
 }
@@ -376,8 +379,11 @@ void keeper_restore(struct keeper *k)
 	s->answered = open_restored;
 	s->verb = JOURNAL_LIST;
 	s->scope = payload_new("names", 5);
+	k->restoring = s->scope != NULL;
 	if (s->scope)
 		hub_ask_state(k->hub, s);
 	else
 		free(s);
 }
+
+bool keeper_is_restored(const struct keeper *k) { return !k->restoring; }

@@ -14,6 +14,7 @@
 
 #include "chat/reply.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,8 +49,9 @@ bool keeper_take_name(struct keeper *k, uint32_t serial);
 void keeper_note_name(struct keeper *k, const struct v1 *v, const struct person *p);
 void keeper_forget_name(struct keeper *k, const struct person *p);
 
-/* At the daemon's start, on one hub: names of before are held for those who come back. */
+/* At the daemon's start, on one hub: names of before are held for those who come back; and whether that is done. */
 void keeper_restore(struct keeper *k);
+bool keeper_is_restored(const struct keeper *k);
 
 /* Once a second. */
 void keeper_tick(struct keeper *k);

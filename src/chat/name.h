@@ -9,7 +9,7 @@
  * A name also has a key, by which two names are the same: case-folded; and built
  * with ICU what it looks like (the skeleton of UTS #39), so that a Cyrillic letter
  * that looks like a Latin one, or rn for m, makes no other name of it. Keys are
- * compared within one run only: another ICU has another table.
+ * not kept for long: the next ICU has other tables.
  */
 #ifndef NATTER_CHAT_NAME_H
 #define NATTER_CHAT_NAME_H

@@ -34,6 +34,7 @@ void request_free(struct request *q)
 	payload_unref(q->target.key);
 	payload_unref(q->answer);
 	payload_unref(q->where);
+	payload_unref(q->news);
 	json_decref(q->rows);
 	free(q);
 }

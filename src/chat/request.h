@@ -70,6 +70,7 @@ struct request {
 	uint64_t answer_seq;  /* 0: none */
 	int64_t answer_time;
 	bool duplicate;
+	struct payload *news;   /* that the room is told behind the answer; or NULL */
 	struct payload *where;  /* ,"between":["7","9"] of a conversation; or NULL */
 	struct payload *answer; /* an open object instead of an `ok`; or NULL */
 };

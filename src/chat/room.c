@@ -200,6 +200,19 @@ void room_part(struct room *r, const struct part_letter *l)
 
 /* ---- the past ---- */
 
+/* BODY (taken) with the user who did it, if it was one. */
+static struct payload *sign_by(struct payload *body, const struct payload *sender)
+{
+	struct person *p = sender && sender->data[0] == 'u' ? person_new(sender->data + 1, NULL, ROLE_USER, 0) : NULL;
+	struct payload *whole = p ? message_sign(body, p->suffix) : NULL;
+
+	person_unref(p);
+	if (whole == NULL)
+		return body;
+	payload_unref(body);
+	return whole;
+}
+
 struct payload *room_render(const struct room *r, const struct journal_message *m)
 {
 	static const char *const changes[] = { [JOURNAL_AMENDMENT] = "edit", [JOURNAL_ERASURE] = "delete" };
@@ -220,6 +233,8 @@ struct payload *room_render(const struct room *r, const struct journal_message *
 	} else {
 		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
 		body = text_concat("{\"type\":\"", changes[m->kind], "\"", (char *)NULL);
+		if (body && m->kind == JOURNAL_ERASURE)
+			body = sign_by(body, m->sender);
 	}
 	text = body ? message_stamp(body, r->where, m->seq, m->time, more) : NULL;
 	payload_unref(body);

@@ -74,6 +74,13 @@ void room_drop_recents(struct room *r);
 /* The plain dialect has no words for what became of a message; its history shows it. */
 static inline bool room_is_plain(const struct journal_message *m) { return m->kind == JOURNAL_MESSAGE && m->body; }
 
+/*
+ * How many of the N messages at M, from the first or else from the last one
+ * on, are sent at a time: as many as ROOM_PAGE_BYTES allow, one at least.
+ */
+#define ROOM_PAGE_BYTES (256 * 1024)
+size_t room_page_size(const struct journal_message *m, size_t n, bool first);
+
 /* Q is at the journal; until room_settle(). */
 void room_store(struct room *r, struct request *q);
 

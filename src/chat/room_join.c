@@ -92,7 +92,7 @@ static void read_past(struct room *r, struct join_letter *l)
 	if (l->since)
 		room_journal(r)->read_after(r->journal, l->from, CATCH_UP_PAGE, &l->errand);
 	else
-		room_journal(r)->read_before(r->journal, 0, l->history, &l->errand);
+		room_journal(r)->read_before(r->journal, r->seq + 1, l->history, &l->errand);
 }
 
 /* What was missed cannot all be had: it is told, or was promised and is broken off. */
@@ -233,6 +233,20 @@ static bool is_whole(const struct join_letter *l, const struct journal_message *
 	return n > 0 || l->from >= l->seq;
 }
 
+size_t room_page_size(const struct journal_message *m, size_t n, bool first)
+{
+	size_t bytes = 0, i = 0;
+
+	for (; i < n; i++) {
+		const struct journal_message *x = first ? &m[i] : &m[n - 1 - i];
+
+		bytes += x->body ? x->body->len : 0;
+		if (i > 0 && bytes > ROOM_PAGE_BYTES)
+			break;
+	}
+	return i;
+}
+
 /* The last WANTED of what L brings. */
 static void keep_last(struct join_letter *l, size_t wanted)
 {
@@ -251,7 +265,7 @@ static void join_page(struct room *r, struct errand *e, enum journal_status stat
 		      size_t n, bool more)
 {
 	struct join_letter *l = join_of(e);
-	size_t later = 0;
+	size_t later = 0, size;
 
 	(void)more;
 	list_remove(&r->reading, &e->node);
@@ -261,6 +275,10 @@ static void join_page(struct room *r, struct errand *e, enum journal_status stat
 		not_recovered(r, l);
 		goto done;
 	}
+	size = room_page_size(m, n, l->since);
+	if (!l->since)
+		m += n - size;
+	n = size;
 	for (struct recent *c = r->recents; c; c = c->next)
 		later += recent_text(c, l) != NULL;
 	l->past = n + later ? calloc(n + later, sizeof(*l->past)) : NULL;

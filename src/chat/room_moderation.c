@@ -27,16 +27,12 @@ static void set_topic(struct room *r, const char *topic, size_t len)
 
 static void tell_topic(struct room *r, struct request *q)
 {
-	struct payload *text;
 	char time[40];
 
 	set_topic(r, q->text->data, q->text->len);
 	snprintf(time, sizeof(time), ",\"time\":%" PRId64 "}", clock_wall_ms());
-	text = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
-			   q->by ? q->by->suffix : "", time, (char *)NULL);
-	if (text)
-		room_tell(r, text, DIALECT_V1);
-	payload_unref(text);
+	q->news = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
+			      q->by ? q->by->suffix : "", time, (char *)NULL);
 }
 
 void room_topic(struct room *r, struct request *q)
@@ -177,15 +173,12 @@ static void pardoned(struct room *r, struct request *q)
 /* The end of it, also for who is not there any more. */
 static void pardon(struct room *r, struct request *q)
 {
-	const char *known = NULL;
+	const char *known;
 	char key[SANCTION_KEY_MAX];
 
-	if (q->target.user) {
+	if (q->target.user)
 		key_for(key, q);
-		known = key;
-	} else if (q->target.key) {
-		known = sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data);
-	}
+	known = q->target.user ? key : sanctions_labelled(&r->sanctions, sanction_of(q), q->target.key->data);
 	payload_unref(q->text);
 	q->text = known ? payload_new(known, strlen(known)) : NULL;
 	if (q->text)

@@ -88,10 +88,15 @@ static void history_page(struct room *r, struct errand *e, enum journal_status s
 {
 	struct request *q = request_of(e);
 	struct payload *all = NULL;
+	size_t size;
 
+	size = room_page_size(m, n, q->after);
+	more = more || size < n;
+	if (!q->after)
+		m += n - size;
 	list_remove(&r->reading, &e->node);
 	if (status == JOURNAL_OK)
-		all = texts(r, m, n);
+		all = texts(r, m, size);
 	if (all)
 		q->answer = text_concat("{\"type\":\"history\"", r->where->data, ",\"epoch\":\"", r->epoch, "\",\"messages\":[",
 				      all->data, more ? "],\"more\":true" : "],\"more\":false", (char *)NULL);
@@ -174,12 +179,18 @@ void room_delete(struct room *r, struct request *q) { change(r, q); }
 static void kept(struct room *r, struct errand *e, const struct journal_state *s)
 {
 	struct request *q = request_of(e);
+	struct payload *news;
 
 	if (s->status != JOURNAL_OK)
 		q->why = REPLY_storage_unavailable;
 	else if (q->kept)
 		q->kept(r, q);
+	news = q->news;
+	q->news = NULL;
 	room_answer(r, q);
+	if (news)
+		room_tell(r, news, DIALECT_V1);
+	payload_unref(news);
 }
 
 void room_keep(struct room *r, struct request *q, enum journal_verb verb, const char *scope, const char *of,

@@ -36,7 +36,7 @@ void sanctions_lift(struct sanctions *s, const char *key);
 /* Whether there is no place for KEY. */
 bool sanctions_are_full(const struct sanctions *s, const char *key);
 
-/* The key of a WHAT with this label, for sanctions_lift(); NULL: there is none. */
+/* The key of a WHAT with this label, until it is lifted; NULL: there is none. */
 const char *sanctions_labelled(const struct sanctions *s, enum sanction what, const char *label);
 
 /* The ms that it still lasts; 0: there is none; UINT64_MAX: for good. */

@@ -155,23 +155,26 @@ enum reply session_claim(struct session *s, const char *name, struct person **p)
 	return *p ? REPLY_COUNT : REPLY_name_taken;
 }
 
-/* REPLY_COUNT: it is its name. Else *WHY (static or NULL) says more. */
-static enum reply take(struct session *s, const char *name, size_t len, const char **why)
+/* REPLY_COUNT: it is its name. Else WHY, of WHY_MAX bytes, says more. */
+#define WHY_MAX (NAME_MAX_BYTES + 64)
+static enum reply take(struct session *s, const char *name, size_t len, char *why)
 {
-	struct payload *prepared = name_person(name, len, why);
+	const char *wrong = NULL;
+	struct payload *prepared = name_person(name, len, &wrong);
 	struct person *p = NULL;
 	enum reply bad = prepared ? session_claim(s, prepared->data, &p) : REPLY_bad_name;
 
 	if (p)
 		session_become(s, p, false);
+	snprintf(why, WHY_MAX, "%s", prepared ? prepared->data : wrong);
 	payload_unref(prepared);
 	return bad;
 }
 
 void session_ask_name(struct session *s, const char *name, size_t len)
 {
-	const char *why = NULL;
-	enum reply bad = take(s, name, len, &why);
+	char why[WHY_MAX];
+	enum reply bad = take(s, name, len, why);
 
 	if (bad != REPLY_COUNT)
 		reply_error(&s->sink, bad, why);
@@ -285,8 +288,8 @@ void session_enter(struct session *s, struct payload *room, uint32_t history)
 
 void session_welcome(struct session *s, struct payload *room, const char *name, size_t len)
 {
-	const char *why = NULL;
-	enum reply bad = len ? take(s, name, len, &why) : REPLY_COUNT;
+	char why[WHY_MAX];
+	enum reply bad = len ? take(s, name, len, why) : REPLY_COUNT;
 
 	s->is_v1 = true;
 	s->v1 = v1_new(s, room);
@@ -352,7 +355,8 @@ void session_discipline(struct session *s, const struct payload *room, struct pa
 bool session_type_is_reserved(const struct session_policy *p, const char *type)
 {
 	static const char *const ours[] = { "welcome", "ok",     "error", "joined", "presence", "renamed", "kicked", "muted",
-					    "epoch",   "system", "pong",  "edit",   "delete",   "deleted", "direct", "topic" };
+					    "epoch",   "system", "pong",  "edit",   "delete",   "deleted", "direct", "topic",
+					    "who",     "rooms",  "history", "conversations" };
 
 	for (size_t i = 0; type && i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (strcmp(type, ours[i]) == 0)

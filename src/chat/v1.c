@@ -287,9 +287,9 @@ void v1_renamed(struct v1 *v, struct person *old, struct person *now)
 		if (p->membership.seat.taken)
 			hub_rename(s->hub, &p->membership, old, now, s->policy->announce != ANNOUNCE_OFF);
 	if (old && !now && old->name && !v->giving_up) /* a token's owner has the name now */
-		send_json(s, json_pack("{s:s,s:n}", "type", "renamed", "name"));
+		send_json(s, json_pack("{s:s,s:n,s:s}", "type", "renamed", "name", "by", "token"));
 	else if (old && now && old->user && !was && is && !v->asking)
-		send_json(s, json_pack("{s:s,s:s}", "type", "renamed", "name", is));
+		send_json(s, json_pack("{s:s,s:s,s:s}", "type", "renamed", "name", is, "by", "token"));
 	if (v->login_by && now && now->user) {
 		hub_awaited_login(s->hub, v);
 		v->login_by = 0;

@@ -161,6 +161,8 @@ static int make_hubs(struct crew *c)
 	for (o.self = 0; o.self < c->n; o.self++)
 		if (front_open_hub(c->hands[o.self].front, &o) < 0)
 			return -1;
+	if (o.key_kept)
+		front_restore(c->hands[0].front);
 	return 0;
 }
 

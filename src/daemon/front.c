@@ -23,6 +23,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+/* So long the start waits for the names of before. */
+#define RESTORE_MS 2000
 
 /* A path that is longer names no page and no room. */
 #define PATH_MAX_BYTES 8000 /* of a request line, RFC 9112 section 3 */
@@ -438,9 +442,21 @@ int front_open_hub(struct front *f, const struct hub_opts *hub)
 	if (f->hub == NULL)
 		return -1;
 	mailbox_set_reader(worker_mailbox(f->worker), f->hub);
-	if (o.self == 0 && o.key_kept)
-		keeper_restore(hub_keeper(f->hub));
 	return 0;
+}
+
+void front_restore(struct front *f)
+{
+	struct timespec little = { 0, 1000000 };
+	struct keeper *k = hub_keeper(f->hub);
+	uint64_t begun = clock_ms();
+
+	worker_enter(f->worker);
+	keeper_restore(k);
+	while (!keeper_is_restored(k) && clock_ms() - begun < RESTORE_MS) {
+		mailbox_open(worker_mailbox(f->worker), SIZE_MAX);
+		nanosleep(&little, NULL);
+	}
 }
 
 void front_drain(struct front *f)

@@ -39,6 +39,9 @@ struct front *front_new(const struct front_opts *opts);
 /* Its hub, as HUB says but for the audience; before the first letter is sent. 0, or -1: no memory. */
 int front_open_hub(struct front *f, const struct hub_opts *hub);
 
+/* Before anybody may come, on one of all: names of the last run are held again. */
+void front_restore(struct front *f);
+
 /* On the worker's thread: closes all connections (1001), announces nobody's parting; worker_run() returns in time. */
 void front_drain(struct front *f);
 

@@ -158,7 +158,7 @@ def test_a_later_format_is_refused(state, start):
     sqlite(state, "PRAGMA user_version = 99")
     status, out = run("-c", d.config_path)
     assert status == 1 and "was written by a later natter (format 99" in out
-    sqlite(state, "PRAGMA user_version = 3")
+    sqlite(state, "PRAGMA user_version = 4")
 
 
 # ---- a store that cannot ----

@@ -346,8 +346,8 @@ def test_every_request_has_an_example():
 
 
 def test_every_type_of_the_server_has_an_example():
-    """Those that command.c keeps clients from using; an epoch's end cannot be played."""
-    with open(os.path.join(TOP, "src/chat/command.c"), encoding="utf-8") as f:
+    """Those that session.c keeps clients from using; an epoch's end cannot be played."""
+    with open(os.path.join(TOP, "src/chat/session.c"), encoding="utf-8") as f:
         ours = re.search(r"ours\[\] = \{(.*?)\};", f.read(), re.S)[1]
     assert set(re.findall(r'"(\w+)"', ours)) - {"epoch", "system"} <= types(RECEIVES)
 

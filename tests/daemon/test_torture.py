@@ -69,7 +69,8 @@ def logs(tmp_path):
 
 
 def test_the_checker_is_content(logs):
-    assert logs.check() == (0, "well: 2 clients, 8 messages acknowledged, 16 heard, 8 in the journal\n")
+    assert logs.check() == (0, "well: 2 clients, 8 messages acknowledged, 16 heard, 8 in the journal; "
+                            "1 times back in a room, 3 missed and recovered, 0 said again\n")
 
 
 def lost(logs):

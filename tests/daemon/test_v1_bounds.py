@@ -7,8 +7,6 @@ import pytest
 from natterd import wait_for
 from v1 import COMMON, V1, new_room, new_user, plain, secret, token_section
 
-WORKERS = [1, 2]
-
 
 def inside(d, room, **kwargs):
     c = V1(d, **kwargs)

@@ -1,6 +1,9 @@
 """natter.v1: private messages, conversations, and read markers."""
+import json
+
 import pytest
 
+from natterd import wait_for
 from v1 import COMMON, V1, contiguous, display, new_user
 
 WORKERS = [1, 2]
@@ -85,16 +88,15 @@ def test_a_moderator_is_no_party(server, pair):
     assert mod.request("edit", seq=1, message="x", **{"with": ida})["code"] == "no_message"
 
 
-def test_join_a_conversation_since(server, pair):
-    """What was missed of a conversation."""
+def test_what_was_missed_of_a_conversation(server, pair):
     a, b, ida, idb = pair
     for i in range(5):
         a.ok("direct", user=idb, message=i)
-    epoch = a.ok("history", **{"with": idb})["epoch"]
     c = V1(server, user=idb)
-    j = c.ok("join", since={"epoch": epoch, "seq": 2}, **{"with": ida})
-    assert j["recovered"] is True and j["seq"] == 5 and j["between"] == sorted([ida, idb])
-    contiguous([c.expect("direct")["seq"] for _ in range(3)], 3)
+    page = c.ok("history", after=2, **{"with": ida})
+    assert page["between"] == sorted([ida, idb]) and page["epoch"] and not page["more"]
+    contiguous([m["seq"] for m in page["messages"]], 3)
+    c.error("bad_request", "join", since={"epoch": page["epoch"], "seq": 2}, **{"with": ida})
 
 
 def test_a_message_in_a_conversation(server, pair):
@@ -144,12 +146,23 @@ def test_direct_to_nobody(server):
     a.error("bad_request", "direct", message="x")
 
 
-def test_direct_reaches_a_plain_client(server):
-    """It has a name like others; what it cannot do is answer."""
+def test_a_plain_client_cannot_be_addressed(server):
+    """It has a name like others, and no words for a private message."""
     p = server.connect("/?name=Cornelius")
-    V1(server, user=new_user()).ok("direct", to="Cornelius", message="x")
-    assert p.recv_until(type="direct")["message"] == "x"
+    c = V1(server, user=new_user())
+    wait_for("the name", lambda: c.request("name", name="Cornelius")["type"] == "error")
+    c.error("not_there", "direct", to="Cornelius", message="x")
+    assert not any(json.loads(text)["type"] == "direct" for text in texts_until_now(p))
     p.close()
+
+
+def texts_until_now(p):
+    """What a plain client was sent."""
+    p.send_json(type="mark")
+    texts = []
+    while not texts or json.loads(texts[-1])["type"] != "mark":
+        texts.append(p.recv())
+    return texts
 
 
 def test_conversations(server, pair):

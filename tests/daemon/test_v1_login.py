@@ -6,7 +6,6 @@ import pytest
 from natterd import Client
 from v1 import COMMON, V1, display, new_user, plain, secret, token_section
 
-WORKERS = [1, 2]
 CLOSED = "anonymous = no\nauth_timeout = 2s\n" + COMMON
 
 

@@ -39,7 +39,7 @@ def test_kick_ends_membership_not_the_connection(server, room, mod):
     user, other = new_user(), new_room()
     a, b = member(server, room, user=user), member(server, room, user=user)
     a.join(other)
-    assert mod.ok("kick", room=room, user=user, reason="enough")["connections"] == 2
+    mod.ok("kick", room=room, user=user, reason="enough")
     for c in (a, b):
         k = c.expect("kicked")
         assert (k["room"], k["reason"], k["by"]) == (room, "enough", display("mod0")) and "banned" not in k
@@ -52,7 +52,7 @@ def test_kick_ends_membership_not_the_connection(server, room, mod):
 
 def test_kick_by_name(server, room, mod):
     c = member(server, room, path="/?name=Ignatius")
-    assert mod.ok("kick", room=room, name="ignatius")["connections"] == 1
+    mod.ok("kick", room=room, name="ignatius")
     c.expect("kicked", room=room)
     mod.error("not_there", "kick", room=room, name="Ignatius")
     mod.error("not_there", "kick", room=room, user="nobody")
@@ -156,11 +156,7 @@ def test_ban_a_guest_by_its_address(start, room):
     V1(d).error("banned", "join", room=room)
     user.say(room, "not me")
     p = d.connect(f"/{room}")  # the plain dialect joins by connecting
-    try:
-        got = p.recv_json()
-        assert got["code"] == "banned", got
-    except Exception as e:
-        assert e.args, e
+    assert p.recv_close()[0] == 4503
     p.close()
     V1(d, user="u2").join(room)
     mod.ok("ban", room=room, name="Lysander", duration=0)

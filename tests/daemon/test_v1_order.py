@@ -302,3 +302,4 @@ def test_order_is_kept_when_members_are_cut(workers):
             c.reset()
         end = stay.ok("message", room=room, message="end")["seq"]
         contiguous([stay.expect("usermsg")["seq"] for _ in range(end)], 1)
+        d.hang_up()

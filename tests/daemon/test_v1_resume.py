@@ -206,6 +206,8 @@ def test_names_are_held_over_a_restart(start, state):
     d = start(f"state_dir = {state}\nsession_keep = 60s\n" + COMMON)
     a = V1(d, "/?name=Millicent")
     assert a.welcome["name"] == "Millicent"
+    a.join("tea")
+    a.say("tea", "what was stored before this is stored")
     d.kill()
     d.start()
     b, answer = again(d, a.session)

@@ -329,6 +329,17 @@ def test_types_of_the_server_are_reserved(server, room, type_):
     c.error("reserved_type", type_, room=room, message="x")
 
 
+@pytest.mark.parametrize("type_", ["system", "error", "welcome", "ok", "joined", "presence", "kicked", "muted", "topic",
+                                   "edit", "delete", "deleted", "direct", "renamed", "who", "history", "rooms"])
+def test_the_plain_dialect_forges_no_event(server, room, type_):
+    """What the server says to natter.v1 clients nobody else can say to them."""
+    c, p = V1(server), plain(server, room)
+    c.join(room)
+    p.send_json(type=type_, room=room, topic="x", seq=1, target=1, cid="x")
+    assert p.recv_until(type="error")["code"] == "reserved_type"
+    p.close()
+
+
 def test_ping(server):
     c = V1(server)
     assert c.ok("ping", anything=1)["time"] > 10**12

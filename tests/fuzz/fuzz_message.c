@@ -14,6 +14,7 @@
 #include "chat/message.h"
 
 #include "fuzz.h"
+#include "fuzz_text.h"
 
 /* How to read what comes of IN: it has no member twice, unless it is one of those within that IN has twice. */
 static size_t strictness(const struct fuzz_input *in)
@@ -54,14 +55,6 @@ static unsigned depth(const json_t *value)
 	json_object_foreach((json_t *)(uintptr_t)value, key, v) deepest = (d = depth(v)) > deepest ? d : deepest;
 	json_array_foreach(value, i, v) deepest = (d = depth(v)) > deepest ? d : deepest;
 	return deepest + 1;
-}
-
-static bool is_text(const char *s, size_t len)
-{
-	json_t *string = json_stringn(s, len); /* NULL: not UTF-8 */
-
-	json_decref(string);
-	return string != NULL;
 }
 
 /* As JSON.parse sees it: all numbers are doubles. */
@@ -290,7 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	char *text, *detail;
 	enum reply r;
 
-	if (!is_text((const char *)in.data, in.len))
+	if (!fuzz_is_text((const char *)in.data, in.len))
 		return 0; /* the floor below lets none through */
 	text = fuzz_copy(in.data, in.len);
 	detail = malloc(size);
@@ -302,7 +295,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		check_good(&in, text, &limits, rooms[choice % 4]);
 	} else {
 		CHECK(!m.object && (r == REPLY_bad_json || r == REPLY_too_complex));
-		CHECK(memchr(detail, 0, size) && is_text(detail, strlen(detail)));
+		CHECK(memchr(detail, 0, size) && fuzz_is_text(detail, strlen(detail)));
 	}
 	free(detail);
 	fuzz_free(text, in.len);

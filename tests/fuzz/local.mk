@@ -6,6 +6,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_http_head \
 	tests/fuzz/fuzz_message \
 	tests/fuzz/fuzz_utf8 \
+	tests/fuzz/fuzz_v1 \
 	tests/fuzz/fuzz_ws_deflate \
 	tests/fuzz/fuzz_ws_stream \
 	tests/fuzz/fuzz_ws_upgrade
@@ -18,7 +19,8 @@ fuzzed_sources = \
 
 # libFuzzer's stand-in, and what is fuzzed once more, with sanitizers.
 check_LIBRARIES = tests/fuzz/libreplay.a
-tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h $(fuzzed_sources)
+tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h tests/fuzz/fuzz_text.h \
+	$(fuzzed_sources)
 tests_fuzz_libreplay_a_CFLAGS = $(AM_CFLAGS) $(REPLAY_SANITIZER)
 
 FUZZ_LIBS = $(PTHREAD_LIBS) $(WIRE_LIBS) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(CONFUSE_LIBS)
@@ -27,6 +29,7 @@ tests_fuzz_fuzz_config_LDADD = $(REPLAY)
 tests_fuzz_fuzz_http_head_LDADD = $(REPLAY)
 tests_fuzz_fuzz_message_LDADD = $(REPLAY)
 tests_fuzz_fuzz_utf8_LDADD = $(REPLAY)
+tests_fuzz_fuzz_v1_LDADD = $(REPLAY)
 tests_fuzz_fuzz_ws_deflate_LDADD = $(REPLAY)
 tests_fuzz_fuzz_ws_stream_LDADD = $(REPLAY)
 tests_fuzz_fuzz_ws_upgrade_LDADD = $(REPLAY)
@@ -47,4 +50,5 @@ EXTRA_DIST += \
 	tests/fuzz/message.dict \
 	tests/fuzz/run \
 	tests/fuzz/seeds.py \
+	tests/fuzz/v1.dict \
 	tests/fuzz/ws_upgrade.dict

@@ -25,6 +25,9 @@ class Check:
         self.said = {}     # (room, text): (client, cid)
         self.acked = 0
         self.heard = 0
+        self.again = 0     # said again after a cut
+        self.returns = 0   # joins of those who come back,
+        self.missed = 0    # who missed so many
 
     def bad(self, *words):
         self.wrong.append(" ".join(map(str, words)))
@@ -72,10 +75,14 @@ class Check:
                     self.bad(at, f"another epoch of {room}: {epoch}")
                 elif int(seq) < place[room]:
                     self.bad(at, f"joined {room} at {seq}, behind {place[room]}, which it has")
+                elif recovered == "yes":
+                    self.returns += 1
+                    self.missed += int(seq) - place[room]
             elif kind == "M":
                 self.check_message(at, place, epochs, *line[1:])
             elif kind == "S":
                 text = " ".join(line[3:])
+                self.again += line[1] in said
                 if said.setdefault(line[1], (line[2], text)) != (line[2], text):
                     self.bad(at, f"said two things under cid {line[1]}")
             elif kind == "A":
@@ -143,7 +150,8 @@ class Check:
             print(f"… and {len(self.wrong) - SHOWN} more")
         if not self.wrong:
             print(f"well: {len(logs)} clients, {self.acked} messages acknowledged, {self.heard} heard, "
-                  f"{sum(map(len, self.journal.values()))} in the journal")
+                  f"{sum(map(len, self.journal.values()))} in the journal; {self.returns} times back in a room, "
+                  f"{self.missed} missed and recovered, {self.again} said again")
         return not self.wrong
 
 

@@ -1325,6 +1325,10 @@ static void test_rooms_are_forgotten(void **state)
 	say("t");
 	put("room:topic", "topic", "T", 0);
 	leave();
+	enter("read", 0);
+	say("t");
+	put("read:ann", "read", "1", 0);
+	leave();
 	enter("never", 0);
 	assert_int_equal(change(7, "x")->status, JOURNAL_NO_MESSAGE);
 	leave();
@@ -1336,10 +1340,10 @@ static void test_rooms_are_forgotten(void **state)
 		say("x");
 		leave();
 	}
-	assert_true(rooms_in_file() >= 503);
-	/* tea has a subscriber, the others a cid and a topic */
+	assert_true(rooms_in_file() >= 504);
+	/* tea has a subscriber, the others a cid, a topic and somebody's mark */
 	clock_set_offset(20000, 90000000);
-	wait_for_rooms(3);
+	wait_for_rooms(4);
 	strcpy(later, enter("r7", 0));
 	assert_string_not_equal(later, epoch);
 	assert_int_equal(say("y")->seq, 1);
@@ -1360,6 +1364,7 @@ static void test_rooms_are_forgotten(void **state)
 	leave();
 	/* and when cids and state are gone as well */
 	state_do(JOURNAL_DELETE, "room:topic", "topic", NULL, 0);
+	state_do(JOURNAL_DELETE, "read:ann", "read", NULL, 0);
 	clock_set_offset(CID_KEEP + 60000, 200000000);
 	wait_for_rooms(0);
 	assert_string_not_equal(enter("tea", 0), epoch);
@@ -1384,8 +1389,8 @@ static void test_formats(void **state)
 	/* as a later one will be */
 	sql("PRAGMA user_version = 99");
 	assert_null(open_journal());
-	assert_non_null(strstr(open_error, "later natter (format 99; this one knows 3)"));
-	sql("PRAGMA user_version = 3; PRAGMA application_id = 1");
+	assert_non_null(strstr(open_error, "later natter (format 99; this one knows 4)"));
+	sql("PRAGMA user_version = 4; PRAGMA application_id = 1");
 	assert_null(open_journal());
 	assert_non_null(strstr(open_error, "not one of natter's"));
 	sql("PRAGMA application_id = 1853125746");
