@@ -234,7 +234,7 @@ include tests/fuzz/local.mk
 check-valgrind: $(unit_tests)
 	@for t in $(unit_tests); do \
 		echo "valgrind $$t"; \
-		srcdir=$(srcdir) valgrind -q --error-exitcode=99 --leak-check=full ./$$t >valgrind.log 2>&1 || \
+		srcdir=$(srcdir) NATTER_SEEDS=20 valgrind -q --error-exitcode=99 --leak-check=full ./$$t >valgrind.log 2>&1 || \
 			{ cat valgrind.log; exit 1; }; \
 	done; rm -f valgrind.log
 

@@ -236,8 +236,8 @@ static void test_who_one_is(void **state)
 	expect_answer(c, "{\"type\":\"name\",\"name\":\"ANN\"}", "\"code\":\"name_taken\"");
 	/* a token's name is a guest's: it changes hands */
 	expect_answer(c, "{\"type\":\"auth\",\"token\":\"ann's\"}", "\"user\":\"7\",\"role\":\"user\"}");
-	assert_int_equal(heard(guest, 0, "{\"type\":\"renamed\",\"name\":null}"), 1);
-	assert_int_equal(heard(c, 0, "{\"type\":\"renamed\",\"name\":\"Ann\"}"), 1);
+	assert_int_equal(heard(guest, 0, "{\"type\":\"renamed\",\"name\":null,\"by\":\"token\"}"), 1);
+	assert_int_equal(heard(c, 0, "{\"type\":\"renamed\",\"name\":\"Ann\",\"by\":\"token\"}"), 1);
 	expect_answer(guest, "{\"type\":\"name\",\"name\":\"Zoe\"}", "{\"type\":\"ok\"");
 	expect_answer(c, "{\"type\":\"name\",\"name\":null}", "\"name\":null");
 	expect_answer(guest, "{\"type\":\"who\",\"room\":\"tea\"}",
@@ -297,7 +297,7 @@ static void test_messages(void **state)
 	expect(b, b->n - 1, "\"seq\":3");
 	expect(b, b->n - 1, "\"target\":1");
 	expect_answer(b, "{\"type\":\"delete\",\"room\":\"tea\",\"seq\":1}", "\"seq\":4"); /* a moderator */
-	expect(a, a->n - 1, "{\"type\":\"delete\",\"room\":\"tea\",\"seq\":4");
+	expect(a, a->n - 1, "{\"type\":\"delete\",\"user\":\"9\",\"room\":\"tea\",\"seq\":4");
 	expect_answer(a, "{\"type\":\"edit\",\"room\":\"tea\",\"seq\":1,\"message\":\"x\"}", "\"code\":\"no_message\"");
 	expect_answer(a, "{\"type\":\"delete\",\"room\":\"tea\",\"seq\":3}", "\"code\":\"no_message\"");
 
