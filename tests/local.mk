@@ -211,6 +211,7 @@ EXTRA_DIST += \
 	tests/daemon/test_v1_names.py \
 	tests/daemon/test_v1_order.py \
 	tests/daemon/test_v1_presence.py \
+	tests/daemon/test_v1_recovery.py \
 	tests/daemon/test_v1_resume.py \
 	tests/daemon/test_v1_rooms.py \
 	tests/daemon/test_v1_storage.py \

@@ -420,18 +420,20 @@ static void open_locate(struct letter *letter, void *reader)
 	post(reader, home_of(reader, q->room), letter);
 }
 
+/* What a moderator does to a holder's sessions; the answer comes when all know. */
 static void open_discipline(struct letter *letter, void *reader)
 {
-	struct discipline_letter *l = (struct discipline_letter *)letter;
+	struct request *q = (struct request *)letter;
 	struct hub *h = reader;
 	struct session *one, **all;
-	size_t n = directory_find(h->directory, l->holder, &one, &all);
+	size_t n = directory_find(h->directory, q->holder, &one, &all);
 
 	for (size_t i = 0; i < n; i++)
-		session_discipline(all[i], l->room, l->text, l->out, l->muted);
-	payload_unref(l->room);
-	payload_unref(l->text);
-	free(l);
+		session_discipline(all[i], q->room, q->news, q->out, q->muted);
+	if (++q->asked < h->opts.n && person_is_user(q->holder))
+		post(h, (h->opts.self + 1) % h->opts.n, letter);
+	else
+		send_back(h, q);
 }
 
 /* ---- letters from a room's home ---- */

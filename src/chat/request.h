@@ -62,7 +62,7 @@ struct request {
 	uint32_t limit;
 	uint64_t keep;        /* ms */
 	unsigned asked;       /* workers that had it, of those it goes round */
-	uint64_t holder;      /* whom a direct message is for */
+	uint64_t holder;      /* whom a direct message is for, or a moderator means; 0: nobody */
 	struct json_t *rows;  /* of rooms, collected on the way */
 
 	enum reply why;       /* the answer: REPLY_COUNT: well */
@@ -70,7 +70,8 @@ struct request {
 	uint64_t answer_seq;  /* 0: none */
 	int64_t answer_time;
 	bool duplicate;
-	struct payload *news;   /* that the room is told behind the answer; or NULL */
+	struct payload *news;   /* that the room is told behind the answer, or HOLDER before it; or NULL */
+	bool out, muted;        /* what happens to the holder's sessions in the room: they leave; they may be muted */
 	struct payload *where;  /* ,"between":["7","9"] of a conversation; or NULL */
 	struct payload *answer; /* an open object instead of an `ok`; or NULL */
 };

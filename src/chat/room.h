@@ -87,7 +87,7 @@ struct room_opts {
 	void (*answered)(struct letter *l, void *hub); /* requests */
 	void (*publish)(struct letter *l, void *hub);  /* publish_letters */
 	void (*deliver)(struct letter *l, void *hub);  /* direct_letters */
-	void (*discipline)(struct letter *l, void *hub); /* discipline_letters */
+	void (*discipline)(struct letter *l, void *hub); /* requests on their round to their holder's sessions */
 	void (*locate)(struct letter *l, void *hub);   /* requests that need their holder's address, for room_located() */
 };
 
@@ -103,16 +103,6 @@ struct direct_letter {
 	struct letter letter;
 	uint64_t holders[2]; /* 0: none */
 	struct payload *text;
-};
-
-/* What a moderator does to somebody's connections in a room. */
-struct discipline_letter {
-	struct letter letter;
-	struct payload *room;
-	uint64_t holder;
-	struct payload *text;   /* tells them */
-	bool out;               /* they leave the room */
-	bool muted;
 };
 
 /* NAME is ref'd. NULL: no memory. */

@@ -77,23 +77,6 @@ static const struct member *find(const struct room *r, const struct request *q)
 	return members_find(&r->members, ident);
 }
 
-/* Tells the workers what happens to HOLDER's connections here. TEXT, which is taken, tells them. */
-static void discipline(struct room *r, uint64_t holder, struct payload *text, bool out, bool muted)
-{
-	unsigned only = person_is_user(holder) ? UINT32_MAX : (unsigned)(holder >> 32) - 1;
-
-	for (unsigned w = 0; w < r->opts->hub->n; w++) {
-		struct discipline_letter *l = only == UINT32_MAX || only == w ? malloc(sizeof(*l)) : NULL;
-
-		if (l == NULL)
-			continue;
-		*l = (struct discipline_letter){ { NULL, r->opts->discipline }, payload_ref(r->name), holder,
-						 payload_ref(text), out, muted };
-		r->opts->post(r->opts->owner, w, &l->letter);
-	}
-	payload_unref(text);
-}
-
 /* {"type":TYPE,"room":…,"by":…,"reason":…,MEMBER:seconds} */
 static struct payload *verdict(const struct room *r, const struct request *q, const char *type, const char *member)
 {
@@ -110,6 +93,15 @@ static struct payload *verdict(const struct room *r, const struct request *q, co
 	return whole;
 }
 
+void room_discipline(struct room *r, struct request *q)
+{
+	unsigned first = person_is_user(q->holder) ? r->opts->hub->self : (unsigned)(q->holder >> 32) - 1;
+
+	q->asked = 0;
+	q->letter.open = r->opts->discipline;
+	r->opts->post(r->opts->owner, first, &q->letter);
+}
+
 void room_kick(struct room *r, struct request *q)
 {
 	const struct member *m = find(r, q);
@@ -118,8 +110,10 @@ void room_kick(struct room *r, struct request *q)
 		room_refuse(r, q, REPLY_not_there);
 		return;
 	}
-	discipline(r, m->person->holder, verdict(r, q, "kicked", NULL), true, false);
-	room_answer(r, q);
+	q->holder = m->person->holder;
+	q->out = true;
+	q->news = verdict(r, q, "kicked", NULL);
+	room_discipline(r, q);
 }
 
 /* Which of the two a request is about. */
@@ -140,10 +134,12 @@ static void punished(struct room *r, struct request *q)
 	char key[SANCTION_KEY_MAX];
 
 	key_for(key, q);
+	q->out = ban;
+	q->muted = !ban;
 	if (sanctions_set(&r->sanctions, key, label_of(q), q->keep, clock_ms()) < 0)
 		q->why = REPLY_list_full;
 	else if (q->holder)
-		discipline(r, q->holder, verdict(r, q, ban ? "kicked" : "muted", ban ? "banned" : "duration"), ban, !ban);
+		q->news = verdict(r, q, ban ? "kicked" : "muted", ban ? "banned" : "duration");
 }
 
 /* Its user, or its address, is known. */
@@ -166,7 +162,7 @@ static void pardoned(struct room *r, struct request *q)
 	if (q->holder && sanction_of(q) == SANCTION_MUTE) {
 		payload_unref(q->text);
 		q->text = NULL;
-		discipline(r, q->holder, verdict(r, q, "muted", "duration"), false, false);
+		q->news = verdict(r, q, "muted", "duration");
 	}
 }
 

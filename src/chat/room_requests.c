@@ -185,6 +185,10 @@ static void kept(struct room *r, struct errand *e, const struct journal_state *s
 		q->why = REPLY_storage_unavailable;
 	else if (q->kept)
 		q->kept(r, q);
+	if (q->why == REPLY_COUNT && q->news && q->holder) {
+		room_discipline(r, q);
+		return;
+	}
 	news = q->news;
 	q->news = NULL;
 	room_answer(r, q);
