@@ -129,7 +129,7 @@ static struct request *request_for(const struct ask *a, void (*op)(struct room *
 static enum reply ask_home(struct ask *a, struct request *q)
 {
 	if (a->place)
-		v1_asked(a->place);
+		v1_asked(a->place, q);
 	hub_ask(a->s->hub, q, a->s->serial);
 	return REPLY_COUNT;
 }

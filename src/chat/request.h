@@ -47,7 +47,8 @@ struct request {
 	void (*kept)(struct room *r, struct request *q); /* when its state is at the journal, before it is answered; or NULL */
 	void (*answered)(struct session *s, struct request *q);
 	unsigned worker; /* of who asks, */
-	uint32_t serial; /* and the session's */
+	uint32_t serial; /* and the session's, */
+	uint32_t place;  /* and its place's number; 0: none */
 	bool quiet;      /* only a refusal comes back */
 	bool create;     /* the room comes into being, if need be */
 	struct payload *room;

@@ -166,7 +166,7 @@ static enum reply take(struct session *s, const char *name, size_t len, char *wh
 
 	if (p)
 		session_become(s, p, false);
-	snprintf(why, WHY_MAX, "%s", prepared ? prepared->data : wrong);
+	snprintf(why, WHY_MAX, "%s", prepared ? prepared->data : wrong ? wrong : "there is no memory");
 	payload_unref(prepared);
 	return bad;
 }

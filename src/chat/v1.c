@@ -316,6 +316,7 @@ int v1_join(struct v1 *v, const struct hub_wish *wish, struct payload *cid)
 	if (p == NULL)
 		return -1;
 	p->v1 = v;
+	p->number = ++v->last_number;
 	p->membership.seat.v1 = true;
 	if (hub_join(v->session->hub, &p->membership, wish) < 0) {
 		free(p);
@@ -350,14 +351,18 @@ void v1_leave(struct place *p, struct payload *cid)
 		p->v1->session->sink.ops->hold(&p->v1->session->sink, true); /* what comes next is for after that */
 }
 
-void v1_asked(struct place *p) { p->asked++; }
+void v1_asked(struct place *p, struct request *q)
+{
+	q->place = p->number;
+	p->asked++;
+}
 
 void v1_room_answered(struct session *s, struct request *q)
 {
 	struct place *p = v1_place(s->v1, q->room);
 
 	v1_answer(s, q);
-	if (p && p->asked > 0 && --p->asked == 0 && p->leaving) {
+	if (p && p->number == q->place && --p->asked == 0 && p->leaving) {
 		finish_leaving(p);
 		s->sink.ops->hold(&s->sink, false);
 	}

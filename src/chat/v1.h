@@ -19,6 +19,7 @@ struct place {
 	struct place *next;
 	struct payload *cid;          /* of the join, and later of the leave; or NULL */
 	struct join_letter *more;     /* waits until the client has taken what it was sent */
+	uint32_t number;              /* of the session's places, from 1; no other has it */
 	uint32_t asked;               /* requests that the home has not answered */
 	bool leaving;                 /* when it has */
 };
@@ -27,7 +28,7 @@ struct v1 {
 	struct session *session;
 	struct place *places;
 	struct payload *cid;       /* of the resume; or NULL */
-	uint32_t n_places;
+	uint32_t n_places, last_number;
 	uint32_t login_by;         /* ms, the low half; 0: it need not */
 	bool begun;                /* a request was made */
 	bool resuming;             /* its answer is on its way */
@@ -53,7 +54,7 @@ int v1_join(struct v1 *v, const struct hub_wish *wish, struct payload *cid);
 void v1_leave(struct place *p, struct payload *cid);
 
 /* One of its requests is at the room's home; and answered. */
-void v1_asked(struct place *p);
+void v1_asked(struct place *p, struct request *q);
 void v1_room_answered(struct session *s, struct request *q);
 
 void v1_joined(struct v1 *v, struct membership *m, struct join_letter *l);
