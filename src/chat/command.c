@@ -278,7 +278,9 @@ static enum reply command_join(struct ask *a)
 		return bad(a, "room is a string, history a number from 0");
 	if (read_since(a, &wish) != REPLY_COUNT)
 		return REPLY_bad_request;
-	wish.history = history < 0 ? 0 : history > p->history_max ? p->history_max : (uint32_t)history;
+	if (history < 0)
+		history = wish.since ? COMMAND_PAGE : 0; /* if what was missed cannot be had */
+	wish.history = history > p->history_max ? p->history_max : (uint32_t)history;
 	wish.room = name_room(json_string_value(name), json_string_length(name), &a->detail);
 	if (wish.room == NULL)
 		why = REPLY_bad_room;
@@ -604,15 +606,39 @@ static void conversations_free(struct conversations *c)
 	free(c);
 }
 
+static json_int_t time_of(const json_t *row) { return json_integer_value(json_object_get(row, "time")); }
+
+static int by_time(const void *a, const void *b)
+{
+	json_int_t x = time_of(*(json_t *const *)a), y = time_of(*(json_t *const *)b);
+
+	return (x < y) - (x > y);
+}
+
+/* The newest first, and not more than COMMAND_LIST_MAX. */
+static json_t *newest(json_t *rows)
+{
+	size_t n = 0, all = json_object_size(rows);
+	json_t **v = malloc((all + 1) * sizeof(json_t *)), *list = json_array(), *row;
+	const char *with;
+
+	json_object_foreach(rows, with, row)
+		if (v)
+			v[n++] = row;
+	if (n)
+		qsort(v, n, sizeof(json_t *), by_time);
+	for (size_t i = 0; i < n && i < COMMAND_LIST_MAX; i++)
+		json_array_append(list, v[i]);
+	free(v);
+	return list;
+}
+
 static void conversations_answer(struct session *s, struct conversations *c)
 {
-	json_t *list = json_array(), *row, *o;
-	const char *with;
+	json_t *o = json_pack("{s:s,s:o,s:b}", "type", "conversations", "conversations", newest(c->rows), "more",
+			      (int)(json_object_size(c->rows) > COMMAND_LIST_MAX));
 	struct request q = { .why = REPLY_COUNT, .cid = c->cid };
 
-	json_object_foreach(c->rows, with, row)
-		json_array_append(list, row);
-	o = json_pack("{s:s,s:o}", "type", "conversations", "conversations", list);
 	q.answer = o ? json_text_open(o) : NULL;
 	if (q.answer == NULL)
 		q.why = REPLY_storage_unavailable;

@@ -14,13 +14,19 @@
 #include <string.h>
 
 #define CATCH_UP_PAGE 200  /* messages that are read at a time for who missed many */
-#define NOT_RECOVERED 50   /* messages instead, where it did not say how many */
 
-void join_letter_free(struct join_letter *l)
+static void drop_past(struct join_letter *l)
 {
 	for (size_t i = 0; i < l->n_past; i++)
 		payload_unref(l->past[i]);
 	free(l->past);
+	l->past = NULL;
+	l->n_past = 0;
+}
+
+void join_letter_free(struct join_letter *l)
+{
+	drop_past(l);
 	payload_unref(l->room);
 	payload_unref(l->arrival);
 	payload_unref(l->parting);
@@ -105,16 +111,19 @@ static void not_recovered(struct room *r, struct join_letter *l)
 		refuse_join(r, l, REPLY_COUNT, 0);
 		return;
 	}
-	if (l->history == 0)
-		l->history = NOT_RECOVERED;
-	read_past(r, l);
+	l->seq = r->seq;
+	if (l->history)
+		read_past(r, l);
+	else
+		let_in(r, l);
 }
 
 static void admit(struct room *r, struct join_letter *l)
 {
 	uint64_t last = room_sanctioned(r, SANCTION_BAN, l->person, l->address);
 
-	if (last && !l->more) {
+	if (last) {
+		l->more = false;
 		refuse_join(r, l, REPLY_banned, last);
 		return;
 	}
@@ -217,11 +226,36 @@ static struct payload *recent_text(const struct recent *n, const struct join_let
 	return n->seq <= l->seq ? NULL : l->v1 ? n->v1 : n->plain;
 }
 
-/* Adds TEXT (taken) to what L brings. */
-static void bring(struct join_letter *l, struct payload *text)
+/* Adds TEXT (taken) to what L brings. Whether there was the memory for it. */
+static bool bring(struct join_letter *l, struct payload *text)
 {
 	if (text)
 		l->past[l->n_past++] = text;
+	return text != NULL;
+}
+
+/* L brings the N messages at M, and where that is all there is, also what was said since it asked. false: no memory. */
+static bool bring_all(struct room *r, struct join_letter *l, const struct journal_message *m, size_t n)
+{
+	size_t later = 0;
+	bool whole = true;
+
+	for (struct recent *c = r->recents; c; c = c->next)
+		later += recent_text(c, l) != NULL;
+	if (n + later == 0)
+		return true;
+	l->past = calloc(n + later, sizeof(*l->past));
+	if (l->past == NULL)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (l->v1)
+			whole = bring(l, room_render(r, &m[i])) && whole;
+		else if (room_is_plain(&m[i]))
+			whole = bring(l, message_stamp(m[i].body, r->where, m[i].seq, m[i].time, "")) && whole;
+	for (struct recent *c = r->recents; c && !l->more; c = c->next)
+		if (recent_text(c, l))
+			bring(l, payload_ref(recent_text(c, l)));
+	return whole;
 }
 
 /* Whether L has all that was missed up to where it stood when it asked, and where M leaves it. */
@@ -247,25 +281,12 @@ size_t room_page_size(const struct journal_message *m, size_t n, bool first)
 	return i;
 }
 
-/* The last WANTED of what L brings. */
-static void keep_last(struct join_letter *l, size_t wanted)
-{
-	size_t skip = l->n_past > wanted ? l->n_past - wanted : 0;
-
-	if (skip == 0)
-		return;
-	for (size_t i = 0; i < skip; i++)
-		payload_unref(l->past[i]);
-	memmove(l->past, l->past + skip, (l->n_past - skip) * sizeof(*l->past));
-	l->n_past -= skip;
-}
-
 /* A page of the past for L. What has its place but was not delivered yet comes live. */
 static void join_page(struct room *r, struct errand *e, enum journal_status status, const struct journal_message *m,
 		      size_t n, bool more)
 {
 	struct join_letter *l = join_of(e);
-	size_t later = 0, size;
+	size_t size;
 
 	(void)more;
 	list_remove(&r->reading, &e->node);
@@ -278,22 +299,14 @@ static void join_page(struct room *r, struct errand *e, enum journal_status stat
 	size = room_page_size(m, n, l->since);
 	if (!l->since)
 		m += n - size;
-	n = size;
-	for (struct recent *c = r->recents; c; c = c->next)
-		later += recent_text(c, l) != NULL;
-	l->past = n + later ? calloc(n + later, sizeof(*l->past)) : NULL;
-	if (n + later && l->past == NULL)
-		n = 0;
-	for (size_t i = 0; i < n; i++)
-		if (l->v1 || room_is_plain(&m[i]))
-			bring(l, l->v1 ? room_render(r, &m[i]) : message_stamp(m[i].body, r->where, m[i].seq, m[i].time, ""));
-	l->more = l->since && n && m[n - 1].seq < l->seq;
+	l->more = l->since && size && m[size - 1].seq < l->seq;
+	if (!bring_all(r, l, m, size) && l->since) {
+		drop_past(l);
+		not_recovered(r, l);
+		goto done;
+	}
 	if (l->more)
-		l->from = m[n - 1].seq;
-	if (!l->since)
-		keep_last(l, l->history);
-	for (struct recent *c = r->recents; l->past && c && !l->more; c = c->next)
-		bring(l, payload_ref(recent_text(c, l)));
+		l->from = m[size - 1].seq;
 	let_in(r, l);
 done:
 	if (list_empty(&r->reading))

@@ -352,7 +352,7 @@ static void test_direct_messages(void **state)
 	expect_answer(b, "{\"type\":\"direct\",\"to\":\"ann\",\"message\":\"ho\"}", "\"seq\":2");
 	expect(a, a->n - 1, "\"message\":\"ho\"");
 	expect_answer(b, "{\"type\":\"read\",\"with\":\"7\",\"seq\":1}", "\"seq\":1");
-	expect_answer(b, "{\"type\":\"conversations\",\"cid\":\"c\"}", "\"with\":\"7\",\"read\":1}],\"cid\":\"c\"}");
+	expect_answer(b, "{\"type\":\"conversations\",\"cid\":\"c\"}", "\"with\":\"7\",\"read\":1}],\"more\":false,\"cid\":\"c\"}");
 	expect_answer(b, "{\"type\":\"history\",\"with\":\"7\",\"limit\":1}", "\"message\":\"ho\"");
 	expect_answer(a, "{\"type\":\"edit\",\"with\":\"8\",\"seq\":1,\"message\":\"hey\"}", "\"seq\":3");
 	expect(b, b->n - 1, "\"target\":1");
