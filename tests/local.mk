@@ -46,6 +46,7 @@ unit_tests = \
 	tests/unit/chat/test_members \
 	tests/unit/chat/test_message \
 	tests/unit/chat/test_name \
+	tests/unit/chat/test_name_cache \
 	tests/unit/chat/test_person \
 	tests/unit/chat/test_reply \
 	tests/unit/chat/test_sanctions \
@@ -97,6 +98,7 @@ tests_unit_chat_test_keeper_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_members_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_name_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_name_cache_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_person_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_reply_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_sanctions_LDADD = $(UNIT_CHAT)

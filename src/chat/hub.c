@@ -9,6 +9,7 @@
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/message.h"
+#include "chat/name_cache.h"
 #include "chat/room.h"
 #include "chat/session.h"
 #include "chat/v1.h"
@@ -28,6 +29,7 @@ struct hub {
 	struct strmap *rooms;    /* struct room: those that are at home here */
 	struct strmap *branches; /* struct branch: those with members here */
 	struct directory *directory;
+	struct name_cache *name_keys;
 	struct keeper *keeper;
 	struct list strangers;   /* struct v1: those that have to log in */
 	uint32_t last_serial;
@@ -49,6 +51,7 @@ uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->op
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
 struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
+struct name_cache *hub_name_keys(struct hub *h) { return h->name_keys; }
 struct directory *hub_directory(struct hub *h) { return h->directory; }
 struct session *hub_session(struct hub *h, uint32_t serial) { return directory_get(h->directory, serial); }
 const struct payload *hub_room_name(const struct membership *m) { return m->branch->name; }
@@ -688,9 +691,10 @@ struct hub *hub_new(const struct hub_opts *opts)
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
 	h->directory = directory_new(opts->self);
+	h->name_keys = name_cache_new();
 	h->keeper = keeper_new(h);
 	list_init(&h->strangers);
-	if (h->rooms && h->branches && h->directory && h->keeper)
+	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -709,6 +713,7 @@ void hub_free(struct hub *h)
 	strmap_free(h->rooms);
 	strmap_free(h->branches);
 	directory_free(h->directory);
+	name_cache_free(h->name_keys);
 	keeper_free(h->keeper);
 	free(h);
 }

@@ -132,6 +132,9 @@ struct payload *hub_conversation(const char *one, const char *other);
 /* Takes S: a request about state whose answer comes to this hub's mailbox. */
 void hub_ask_state(struct hub *h, struct journal_state *s);
 
+/* Keys of names, see name_cache.h. */
+struct name_cache *hub_name_keys(struct hub *h);
+
 /* The sessions here that may be written to. */
 struct directory *hub_directory(struct hub *h);
 struct session *hub_session(struct hub *h, uint32_t serial); /* NULL: it is gone */

@@ -30,6 +30,8 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/message.h \
 	src/chat/name.c \
 	src/chat/name.h \
+	src/chat/name_cache.c \
+	src/chat/name_cache.h \
 	src/chat/person.c \
 	src/chat/person.h \
 	src/chat/reply.c \

@@ -9,6 +9,7 @@
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
+#include "chat/name_cache.h"
 #include "chat/reply.h"
 #include "chat/room.h"
 #include "chat/v1.h"
@@ -259,14 +260,12 @@ void session_identify(struct session *s, const struct identity *id)
 static bool held_by_other(struct session *s, const char *name)
 {
 	struct shared_map *names = hub_options(s->hub)->names;
-	struct payload *key;
+	const struct payload *key = name_cache_key(hub_name_keys(s->hub), name, strlen(name));
 	uint64_t holder;
 	bool reserved;
 
-	key = name_key(name, strlen(name));
 	holder = key && shared_map_count(names) ? shared_map_holder(names, key->data, key->len) : 0;
 	reserved = key && name_list_has(s->policy->reserved_names, key);
-	payload_unref(key);
 	return reserved || (holder != 0 && holder != session_id(s));
 }
 
