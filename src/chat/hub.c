@@ -423,6 +423,17 @@ static void open_locate(struct letter *letter, void *reader)
 	post(reader, home_of(reader, q->room), letter);
 }
 
+static void open_disciplined(struct letter *letter, void *reader)
+{
+	struct request *q = (struct request *)letter;
+	struct room *r = hub_home_room(reader, q->room);
+
+	if (r)
+		room_discipline(r, q);
+	else
+		send_back(reader, q);
+}
+
 /* What a moderator does to a holder's sessions; the answer comes when all know. */
 static void open_discipline(struct letter *letter, void *reader)
 {
@@ -433,10 +444,8 @@ static void open_discipline(struct letter *letter, void *reader)
 
 	for (size_t i = 0; i < n; i++)
 		session_discipline(all[i], q->room, q->news, q->out, q->muted);
-	if (++q->asked < h->opts.n && person_is_user(q->holder))
-		post(h, (h->opts.self + 1) % h->opts.n, letter);
-	else
-		send_back(h, q);
+	letter->open = open_disciplined;
+	post(h, home_of(h, q->room), letter);
 }
 
 /* ---- letters from a room's home ---- */

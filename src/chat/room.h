@@ -133,6 +133,9 @@ void room_mute(struct room *r, struct request *q);
 /* Takes Q, with its holder's address if that is there still. */
 void room_located(struct room *r, struct request *q);
 
+/* Takes Q to the workers of its holder's sessions, where its news and what else it brings is for them; then it is answered. */
+void room_discipline(struct room *r, struct request *q);
+
 /* Something that is not stored, of who may be muted. */
 void room_pass(struct room *r, struct request *q);
 

@@ -103,9 +103,6 @@ bool room_state(struct room *r, enum journal_verb verb, const char *scope, const
 void room_keep(struct room *r, struct request *q, enum journal_verb verb, const char *scope, const char *of,
 	       const char *key, struct payload *value, uint64_t keep, void (*then)(struct room *r, struct request *q));
 
-/* Takes Q to the workers of its holder's sessions, where its news and what else it brings is for them, and then back. */
-void room_discipline(struct room *r, struct request *q);
-
 /* The ms that USER's or else ADDRESS's sanction lasts, see sanctions_last(). */
 uint64_t room_sanctioned(struct room *r, enum sanction what, const struct person *p, const struct payload *address);
 

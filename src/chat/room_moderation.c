@@ -93,13 +93,18 @@ static struct payload *verdict(const struct room *r, const struct request *q, co
 	return whole;
 }
 
+/* From home to worker and back, one after the other, so that what a worker says of it comes before the answer. */
 void room_discipline(struct room *r, struct request *q)
 {
-	unsigned first = person_is_user(q->holder) ? r->opts->hub->self : (unsigned)(q->holder >> 32) - 1;
+	bool user = person_is_user(q->holder);
 
-	q->asked = 0;
+	if (q->asked == (user ? r->opts->hub->n : 1)) {
+		room_answer(r, q);
+		return;
+	}
 	q->letter.open = r->opts->discipline;
-	r->opts->post(r->opts->owner, first, &q->letter);
+	r->opts->post(r->opts->owner, user ? q->asked : (unsigned)(q->holder >> 32) - 1, &q->letter);
+	q->asked++;
 }
 
 void room_kick(struct room *r, struct request *q)

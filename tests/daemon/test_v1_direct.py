@@ -4,7 +4,7 @@ import json
 import pytest
 
 from natterd import wait_for
-from v1 import COMMON, V1, contiguous, display, new_user
+from v1 import COMMON, KILL_PROOF, V1, contiguous, display, new_user
 
 WORKERS = [1, 2]
 
@@ -184,7 +184,7 @@ def test_conversations(server, pair):
 
 
 def test_conversations_survive_kill_9(start, state):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     a, b = V1(d, user="u1"), V1(d, user="u2")
     a.ok("direct", user="u2", message="x")
     a.ok("read", seq=1, **{"with": "u2"})
@@ -247,7 +247,7 @@ def test_read_beyond_the_last(server, room):
 
 
 def test_read_survives_kill_9(start, state, room):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     c = V1(d, user="u1")
     c.join(room)
     c.say(room, "x")

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from natterd import wait_for
-from v1 import COMMON, V1, contiguous, display, new_user, plain
+from v1 import COMMON, KILL_PROOF, V1, contiguous, display, new_user, plain
 
 WORKERS = [1, 2]
 JOURNALS = ["memory", "sqlite"]
@@ -156,7 +156,7 @@ def test_history_is_for_members(server, room):
 
 
 def test_history_after_a_restart(start, state, room):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     c = V1(d)
     c.join(room)
     frames = [c.say(room, i) for i in range(10)]
@@ -308,7 +308,7 @@ def file_has(state, text):
 
 @pytest.mark.parametrize("how", ["delete", "edit"])
 def test_a_text_that_was_deleted_is_erased_from_the_store(start, state, room, how):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     a = V1(d)
     a.join(room)
     a.say(room, "stays there")

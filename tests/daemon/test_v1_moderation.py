@@ -2,7 +2,7 @@
 import pytest
 
 from natterd import wait_for
-from v1 import COMMON, V1, display, new_room, new_user, plain
+from v1 import COMMON, KILL_PROOF, V1, display, new_room, new_user, plain
 
 WORKERS = [1, 2]
 
@@ -174,7 +174,7 @@ def test_ban_a_guest_by_its_64_of_ipv6(start, room):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_bans_mutes_and_topics_are_kept_over_a_restart(start, state, room, how):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     mod = member(d, room, user="mod0")
     member(d, room, user="u1")
     mod.ok("ban", room=room, user="u1", duration=600)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from natterd import Natterd, frame, TEXT
-from v1 import COMMON, V1, contiguous, new_room, plain
+from v1 import COMMON, KILL_PROOF, V1, contiguous, new_room, plain
 
 WORKERS = [1, 2]
 SEED = int(os.environ.get("NATTERD_SEED") or 20261122)
@@ -206,7 +206,7 @@ def test_missed_messages_come_after_joined_and_before_live_ones(server, room):
 
 def test_a_seq_that_anybody_saw_is_never_used_again(start, state, room):
     """Not after kill -9 in mid-flight: what was seen or acknowledged stays, byte by byte, in the same epoch."""
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     seen, acked, epoch = {}, {}, None
     for _ in range(4):
         a, b = V1(d), V1(d)
@@ -244,7 +244,7 @@ def test_a_seq_that_anybody_saw_is_never_used_again(start, state, room):
 
 def test_a_restored_file_means_a_new_epoch(start, state, room):
     """It has its messages and counts on; `since` of the old epoch is not taken for whole."""
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     c = V1(d)
     epoch = c.join(room)["epoch"]
     c.say(room, "kept")

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from natterd import wait_for
-from v1 import COMMON, V1, contiguous, display, new_user, secret
+from v1 import COMMON, KILL_PROOF, V1, contiguous, display, new_user, secret
 
 WORKERS = [1, 2]
 
@@ -182,7 +182,7 @@ def test_a_connected_session_does_not_expire(start, room):
 
 
 def test_sessions_survive_kill_9(start, state, room):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     a, u = V1(d, "/?name=Millicent"), V1(d, user="u1")
     epoch = a.join(room)["epoch"]
     u.join(room)
@@ -227,7 +227,7 @@ def test_sessions_of_another_daemon(start, state):
 
 
 def test_the_key_is_not_for_everybody(start, state):
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     V1(d)
     for name in os.listdir(state):
         assert stat.S_IMODE(os.stat(os.path.join(state, name)).st_mode) & 0o007 == 0, name

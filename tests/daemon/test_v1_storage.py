@@ -7,7 +7,7 @@ import pytest
 
 from natterd import wait_for
 from test_journal import has_sqlite
-from v1 import COMMON, V1, contiguous, new_room
+from v1 import COMMON, KILL_PROOF, V1, contiguous, new_room
 
 pytestmark = pytest.mark.skipif(not has_sqlite(), reason="natterd was built without SQLite")
 JOURNAL = "history_messages = 10000\nhistory_bytes = 100M\n"
@@ -37,7 +37,7 @@ def fill(c, room, size=2000):
 
 
 def test_full_disk(small_disk, start, room):
-    d = start(f"state_dir = {small_disk}\n" + COMMON + JOURNAL)
+    d = start(f"state_dir = {small_disk}\n" + KILL_PROOF + COMMON + JOURNAL)
     ballast = os.path.join(small_disk, "ballast")
     with open(ballast, "wb") as f:
         f.write(bytes(400000))
@@ -86,7 +86,7 @@ def test_full_disk(small_disk, start, room):
 
 def test_full_disk_many_times(small_disk, start, room):
     """Full and free again while two speak without waiting: acknowledged is stored, refused is not."""
-    d = start(f"state_dir = {small_disk}\n" + COMMON + JOURNAL)
+    d = start(f"state_dir = {small_disk}\n" + KILL_PROOF + COMMON + JOURNAL)
     ballast = os.path.join(small_disk, "ballast")
     a, b = V1(d), V1(d)
     epoch = a.join(room)["epoch"]
@@ -138,7 +138,7 @@ def test_journal_size(start, state, room):
 
 def test_a_corrupted_file(start, state, room):
     """The daemon starts, its rooms refuse, the log says how to repair, nothing is thrown away."""
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     a = V1(d)
     a.join(room)
     a.say(room, "x")
@@ -170,7 +170,7 @@ def test_a_corrupted_file(start, state, room):
 
 def test_a_page_that_is_damaged_in_the_middle(start, state, room):
     """Whatever it can read of it: an error, or what was said; never an end."""
-    d = start(f"state_dir = {state}\n" + COMMON + JOURNAL)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON + JOURNAL)
     a = V1(d)
     epoch = a.join(room)["epoch"]
     said = {m["seq"]: m.text for m in (a.say(room, f"{i} " + "z" * 1500) for i in range(60))}
@@ -209,7 +209,7 @@ def read_only(state):
 
 def test_read_only(read_only, start, state, room):
     """History works, sending refuses; a file that is writable again is written."""
-    d = start(f"state_dir = {state}\n" + COMMON)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
     a = V1(d)
     epoch = a.join(room)["epoch"]
     said = [a.say(room, i) for i in range(5)]
@@ -233,7 +233,7 @@ def test_read_only(read_only, start, state, room):
 
 def test_read_only_in_mid_flight(start, state, room):
     """The file cannot grow any more (RLIMIT_FSIZE, as a quota does it): the same as a full disk."""
-    d = start(f"state_dir = {state}\n" + COMMON + JOURNAL)
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON + JOURNAL)
     a, b = V1(d), V1(d)
     a.join(room)
     b.join(room)
@@ -302,7 +302,7 @@ def clock(tmp_path):
 @pytest.mark.parametrize("journal", ["memory", "sqlite"])
 def test_clock_back(clock, start, state, room, journal):
     """`time` never falls within a room, in one run and over a restart."""
-    d = start(f"journal = {journal}\nstate_dir = {state}\n" + COMMON, env=clock.env)
+    d = start(f"journal = {journal}\nstate_dir = {state}\n" + KILL_PROOF + COMMON, env=clock.env)
     a = V1(d)
     epoch = a.join(room)["epoch"]
     first = a.say(room, "x")["time"]

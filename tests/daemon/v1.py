@@ -223,6 +223,8 @@ def tokens():
     return text + token_section(secret("bare"), "bare")
 
 
+# The portable build cannot know whether the machine went on when the daemon was killed: there only the disk proves anything.
+KILL_PROOF = "durability = disk\n" if os.environ.get("NATTER_PORTABLE") == "yes" else ""
 COMMON = "announce = name\nmessage_rate = 0\ntoken_cookie = natter_token\n" + tokens()
 
 
