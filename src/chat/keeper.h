@@ -38,7 +38,7 @@ void keeper_close(struct keeper *k, struct v1 *v, uint32_t serial, struct person
 
 /*
  * V asks for the session of SECRET. REPLY_COUNT: it is asked for, or there already:
- * session_resumed() is called, perhaps from here; else why not.
+ * v1_resumed() is called, perhaps from here; else why not.
  */
 enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const char *secret, size_t len);
 

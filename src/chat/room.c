@@ -261,6 +261,17 @@ void room_refuse(struct room *r, struct request *q, enum reply why)
 	room_answer(r, q);
 }
 
+bool room_refuse_muted(struct room *r, struct request *q)
+{
+	uint64_t last = room_sanctioned(r, SANCTION_MUTE, q->by, q->address);
+
+	if (last == 0)
+		return false;
+	q->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
+	room_refuse(r, q, REPLY_muted);
+	return true;
+}
+
 void room_store(struct room *r, struct request *q)
 {
 	r->appended++;
@@ -271,26 +282,17 @@ void room_say(struct room *r, struct request *q)
 {
 	struct journal_entry e = { .body = q->body, .sender = q->sender, .cid = q->sender ? q->cid : NULL,
 				   .content = q->content };
-	uint64_t last = room_sanctioned(r, SANCTION_MUTE, q->by, q->address);
 
-	if (last) {
-		q->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
-		room_refuse(r, q, REPLY_muted);
+	if (room_refuse_muted(r, q))
 		return;
-	}
 	room_store(r, q);
 	room_journal(r)->append(r->journal, &e, &q->errand);
 }
 
 void room_pass(struct room *r, struct request *q)
 {
-	uint64_t last = room_sanctioned(r, SANCTION_MUTE, q->by, q->address);
-
-	if (last) {
-		q->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
-		room_refuse(r, q, REPLY_muted);
+	if (room_refuse_muted(r, q))
 		return;
-	}
 	room_relay(r, q->body);
 	room_answer(r, q);
 }
@@ -375,8 +377,15 @@ static void known(struct room *r, struct errand *e, const struct journal_state *
 	(void)e;
 	if (s->status == JOURNAL_OK)
 		room_remember(r, s);
+	r->remembered = r->remembered || s->status == JOURNAL_OK;
 	r->known = true;
 	run_waiting(r);
+}
+
+/* Asks for topic, bans and mutes. Whether they are asked for; a conversation has none. */
+static bool ask_state(struct room *r)
+{
+	return r->users[0] == NULL && room_state(r, JOURNAL_LIST, "room:", r->name->data, NULL, NULL, 0, NULL, known);
 }
 
 /* ---- what the journal tells ---- */
@@ -399,6 +408,15 @@ static void on_epoch(void *home, const char *epoch, uint64_t seq)
 	payload_unref(text);
 }
 
+/* What could not be read when the room came into being is read now. */
+static void on_available(void *home)
+{
+	struct room *r = home;
+
+	if (r->known && !r->remembered)
+		ask_state(r);
+}
+
 /* Who came before that was told of no epoch. */
 static void on_subscribed(void *home, const char *epoch, uint64_t seq)
 {
@@ -406,6 +424,7 @@ static void on_subscribed(void *home, const char *epoch, uint64_t seq)
 
 	on_epoch(home, epoch, seq);
 	r->subscribed = r->answered = true;
+	on_available(home);
 	run_waiting(r);
 }
 
@@ -415,11 +434,8 @@ static void on_unavailable(void *home)
 	struct room *r = home;
 
 	r->answered = true;
-	r->available = false;
 	run_waiting(r);
 }
-
-static void on_available(void *home) { ((struct room *)home)->available = true; }
 
 static void deliver(struct room *r, const struct journal_message *m)
 {
@@ -553,7 +569,6 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 		return NULL;
 	r->opts = opts;
 	r->name = payload_ref(name);
-	r->available = true;
 	list_init(&r->waiting);
 	list_init(&r->storing);
 	list_init(&r->reading);
@@ -566,8 +581,7 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 		room_clear(r);
 		return NULL;
 	}
-	/* A conversation has no topic and no moderators. */
-	r->known = r->users[0] != NULL || !room_state(r, JOURNAL_LIST, "room:", name->data, NULL, NULL, 0, NULL, known);
+	r->known = !ask_state(r);
 	stats_add(STAT_rooms, 1);
 	return r;
 }

@@ -30,7 +30,7 @@ struct room {
 	struct payload *users[2];         /* of a conversation; else NULL */
 	struct journal_room *journal;
 	bool subscribed, answered, known; /* the journal has said where it stands; that, or that it cannot; its state */
-	bool available;
+	bool remembered;                  /* and that state could be read */
 	char epoch[JOURNAL_EPOCH_MAX];
 	uint64_t seq;                     /* last one delivered */
 	struct list waiting;              /* errands: for both */
@@ -80,6 +80,9 @@ static inline bool room_is_plain(const struct journal_message *m) { return m->ki
  */
 #define ROOM_PAGE_BYTES (256 * 1024)
 size_t room_page_size(const struct journal_message *m, size_t n, bool first);
+
+/* Whether Q is refused, because who asks is muted. */
+bool room_refuse_muted(struct room *r, struct request *q);
 
 /* Q is at the journal; until room_settle(). */
 void room_store(struct room *r, struct request *q);

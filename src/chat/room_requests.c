@@ -159,11 +159,10 @@ static void change_page(struct room *r, struct errand *e, enum journal_status st
 
 static void change(struct room *r, struct request *q)
 {
-	uint64_t last = room_sanctioned(r, SANCTION_MUTE, q->by, q->address);
-
-	if (last || q->seq == 0) {
-		q->retry_after = last > UINT32_MAX ? 0 : (uint32_t)last;
-		room_refuse(r, q, last ? REPLY_muted : REPLY_no_message);
+	if (room_refuse_muted(r, q))
+		return;
+	if (q->seq == 0) {
+		room_refuse(r, q, REPLY_no_message);
 		return;
 	}
 	q->errand.page = change_page;

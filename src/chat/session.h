@@ -50,7 +50,7 @@ struct session_policy {
 
 struct v1;
 
-/* Lives where the connection lives; only session.c and v1.c look into it. What every client pays: see HACKING.md. */
+/* Lives where the connection lives; only session.c and natter.v1's files look into it. What every client pays: see HACKING.md. */
 struct session {
 	struct sink sink; /* first: what holds the sink holds the session */
 	struct hub *hub;

@@ -61,7 +61,7 @@ void v1_joined(struct v1 *v, struct membership *m, struct join_letter *l);
 void v1_drained(struct v1 *v);
 void v1_discipline(struct v1 *v, const struct payload *room, struct payload *text, bool out, bool muted);
 
-/* The name of V is P's now (NULL: a guest), whom OTHER rooms are told. */
+/* V's session was OLD and is NOW (NULL: a guest): its rooms are told, and it, unless it asked for that. */
 void v1_renamed(struct v1 *v, struct person *old, struct person *now);
 
 /* Answers: with what Q brought; with ok and MORE; with an error. CID may be NULL. */

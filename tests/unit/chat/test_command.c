@@ -382,6 +382,66 @@ static void granted(struct client *c, const char *text)
 		fail_msg("%s is not done: %s", text, last(c));
 }
 
+/* ---- a journal whose state cannot be read for a while ---- */
+
+static const struct journal_ops *sound;
+static const struct journal_listener *told;
+static void *home;
+static bool unreadable;
+
+static struct journal_room *subscribe(struct journal *j, struct payload *name, struct mailbox *to,
+				      const struct journal_listener *listener, void *h)
+{
+	told = listener;
+	home = h;
+	return sound->subscribe(j, name, to, listener, h);
+}
+
+static void do_state(struct journal *j, struct journal_state *s)
+{
+	if (!unreadable) {
+		sound->state(j, s);
+		return;
+	}
+	s->status = JOURNAL_UNAVAILABLE;
+	s->letter.open = s->answered;
+	mailbox_post(s->to, &s->letter);
+}
+
+static void is_noted(struct letter *l, void *reader)
+{
+	(void)reader;
+	journal_state_clear((struct journal_state *)l);
+	free(l);
+}
+
+static void test_state_that_is_read_later(void **state)
+{
+	struct journal_state *put = calloc(1, sizeof(*put));
+	struct journal_ops ops;
+
+	(void)state;
+	build();
+	sound = world.journal->ops;
+	ops = *sound;
+	ops.subscribe = subscribe;
+	ops.state = do_state;
+	*put = (struct journal_state){ .answered = is_noted, .to = world.boxes[0], .verb = JOURNAL_PUT,
+				       .scope = payload_new("room:tea", 8), .key = payload_new("topic", 5),
+				       .value = payload_new("cats", 4) };
+	sound->state(world.journal, put);
+	settle();
+	world.journal->ops = &ops;
+	unreadable = true;
+	assert_null(strstr(ask(welcomed(0, "192.0.2.1", NULL), "{\"type\":\"join\",\"room\":\"tea\"}"), "topic"));
+	unreadable = false;
+	told->available(home);
+	settle();
+	expect_answer(welcomed(1, "192.0.2.2", NULL), "{\"type\":\"join\",\"room\":\"tea\"}", "\"topic\":\"cats\"");
+	world.journal->ops = sound;
+	world_close();
+}
+
 static void test_moderation(void **state)
 {
 	struct client *mod, *guest, *b;
@@ -440,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_read_markers),
 		cmocka_unit_test(test_direct_messages),
+		cmocka_unit_test(test_state_that_is_read_later),
 		cmocka_unit_test(test_moderation),
 	};
 
