@@ -152,7 +152,9 @@ EXTRA_DIST += \
 	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
+	tests/browser/deflate.test.mjs \
 	tests/browser/natterd.mjs \
+	tests/browser/people.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/run \

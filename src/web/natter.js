@@ -709,7 +709,7 @@ class Natter extends Emitter {
 	#claim() {
 		const { name } = this.options;
 		if (name && !this.name)
-			this._now({ type: 'name', name }, (m) => { this.name = m.name; },
+			this._now({ type: 'name', name }, (m) => this.#event({ type: 'renamed', name: m.name, by: 'options' }),
 				(error) => error.code === 'connection_lost' || this._emit('error', error));
 	}
 
