@@ -1,10 +1,9 @@
 #include <config.h>
 
 #include "daemon/config.h"
+#include "daemon/config_check.h"
 
-#include "chat/name.h"
 #include "wire/http_head.h"
-#include "wire/utf8.h"
 
 #include <arpa/inet.h>
 #include <confuse.h>
@@ -15,7 +14,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 /* ---- the table ---- */
 
@@ -161,15 +159,6 @@ static void expected(const struct row *r, char *buf, size_t size)
 		list_words(r->kind, buf, size);
 }
 
-/* Text as it may go into JSON, a header or a path. */
-static bool is_text(const char *s)
-{
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return false;
-	return utf8_valid(s, strlen(s));
-}
-
 /* Whether S is a good value for R; WHY says what was expected. */
 static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 {
@@ -189,7 +178,7 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 		return http_token(s, strlen(s));
 	}
 	snprintf(why, size, "UTF-8 text without control characters");
-	return is_text(s);
+	return config_is_text(s);
 }
 
 /* ---- reading ---- */
@@ -229,32 +218,6 @@ static int check_option(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
-/* What one row alone cannot know. */
-static const char *bad_listener(cfg_t *l)
-{
-	const char *path = cfg_getstr(l, "path"), *mode = cfg_getstr(l, "mode");
-	struct sockaddr_un un;
-
-	if (path[0] && path[0] != '/')
-		return "path: expected an absolute path";
-	if (strlen(path) >= sizeof(un.sun_path))
-		return "path: too long for a unix socket";
-	if (mode[0] == '\0' || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 4)
-		return "mode: expected octal permissions like 0660";
-	return NULL;
-}
-
-static const char *bad_endpoint(cfg_t *e)
-{
-	const char *path = cfg_title(e), *star = strchr(path, '*');
-
-	if (path[0] != '/')
-		return "an endpoint's path begins with /";
-	if (star && (star[1] != '\0' || star[-1] != '/'))
-		return "an endpoint's path may have a * only as its end /*";
-	return NULL;
-}
-
 static int hex_value(char c)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -279,46 +242,6 @@ static bool parse_hash(const char *s, unsigned char hash[32])
 		hash[i] = (unsigned char)(high << 4 | low);
 	}
 	return true;
-}
-
-static bool is_token_title(const char *title)
-{
-	unsigned char hash[32];
-
-	return parse_hash(title, hash) || (title[0] == '/' && is_text(title));
-}
-
-static const char *bad_token(cfg_t *t)
-{
-	const char *user = cfg_getstr(t, "user"), *name = cfg_getstr(t, "name"), *why = NULL;
-	struct payload *p;
-
-	if (user == NULL)
-		return "user: expected a user's id";
-	p = name_user(user, strlen(user), &why);
-	if (p && name[0]) {
-		payload_unref(p);
-		p = name_person(name, strlen(name), &why);
-	}
-	payload_unref(p);
-	return p ? NULL : why;
-}
-
-static int check_section(cfg_t *cfg, cfg_opt_t *opt)
-{
-	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-	const char *kind = cfg_opt_name(opt), *bad;
-
-	if (strcmp(kind, "token") == 0 && !is_token_title(cfg_title(s))) {
-		/* The title is not repeated: it may be the token itself. */
-		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
-		return -1;
-	}
-	bad = strcmp(kind, "listener") == 0 ? bad_listener(s) : strcmp(kind, "token") == 0 ? bad_token(s) : bad_endpoint(s);
-	if (bad == NULL)
-		return 0;
-	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
-	return -1;
 }
 
 /* libconfuse's description of a section, made from its rows. Everything is text to it; we know the kinds. */
@@ -375,9 +298,6 @@ static cfg_t *new_parser(void)
 	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
-	cfg_set_validate_func(cfg, "listener", check_section);
-	cfg_set_validate_func(cfg, "endpoint", check_section);
-	cfg_set_validate_func(cfg, "token", check_section);
 	return cfg;
 }
 
@@ -406,8 +326,8 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 	switch (r->kind) {
 	case LIST:
 		return copy_list((struct config_list *)(void *)member, cfg, r->name);
-	case STRING:
-		return (*(char **)(void *)member = strdup(s)) != NULL;
+	case STRING: /* where there is no default and nothing is said it is NULL, which config_check() finds */
+		return s == NULL || (*(char **)(void *)member = strdup(s)) != NULL;
 	case SIZE:
 		parse_number(r->kind, s, &n);
 		*(uint64_t *)(void *)member = n;
@@ -429,9 +349,18 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 	}
 }
 
+/* "FILE:LINE", which the caller owns. */
+static char *where_is(cfg_t *s)
+{
+	char where[4200];
+
+	snprintf(where, sizeof(where), "%s:%d", s->filename ? s->filename : "", s->line);
+	return strdup(where);
+}
+
 static bool fill_listener(struct config_listener *l, cfg_t *s)
 {
-	bool good = (l->name = strdup(cfg_title(s))) != NULL;
+	bool good = (l->name = strdup(cfg_title(s))) != NULL && (l->where = where_is(s)) != NULL;
 
 	for (size_t i = 0; i < N_LISTENER; i++)
 		good = store(l, &listener_rows[i], s) && good;
@@ -443,7 +372,7 @@ static bool fill_listener(struct config_listener *l, cfg_t *s)
 /* What the section does not say is as the global option of the same name. */
 static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 {
-	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL;
+	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL && (e->where = where_is(s)) != NULL;
 
 	for (size_t i = 0; i < N_ENDPOINT; i++) {
 		const struct row *r = &endpoint_rows[i];
@@ -455,13 +384,8 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 
 static bool fill_token(struct config_token *t, cfg_t *s)
 {
-	char where[4200];
-	bool good;
+	bool good = (t->title = strdup(cfg_title(s))) != NULL && (t->where = where_is(s)) != NULL;
 
-	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
-	t->where = strdup(where);
-	t->title = strdup(cfg_title(s));
-	good = t->where && t->title;
 	t->hashed = parse_hash(cfg_title(s), t->sha256);
 	for (size_t i = 0; i < N_TOKEN; i++)
 		good = store(t, &token_rows[i], s) && good;
@@ -489,31 +413,6 @@ static bool fill(struct config *c, cfg_t *cfg)
 	for (; c->n_tokens < cfg_size(cfg, "token"); c->n_tokens++)
 		if (!fill_token(&c->tokens[c->n_tokens], cfg_getnsec(cfg, "token", (unsigned)c->n_tokens)))
 			return c->n_tokens++, false;
-	return true;
-}
-
-static bool names_listener(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_listeners; i++)
-		if (strcmp(c->listeners[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Every listener that an endpoint names has to be there. */
-static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
-{
-	for (size_t i = 0; i < c->n_endpoints; i++) {
-		const struct config_endpoint *e = &c->endpoints[i];
-
-		for (size_t k = 0; k < e->listener.n; k++) {
-			if (names_listener(c, e->listener.v[k]))
-				continue;
-			snprintf(err, errlen, "%s: endpoint \"%s\": there is no listener \"%s\"", file, e->path_pattern,
-				 e->listener.v[k]);
-			return false;
-		}
-	}
 	return true;
 }
 
@@ -580,6 +479,7 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	cfg_t *cfg = new_parser();
+	struct faults faults;
 	bool good;
 
 	snprintf(err, errlen, "no memory");
@@ -587,11 +487,15 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	report.size = errlen;
 	report.failed = false;
 	reset_scanner();
-	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg) &&
-	       check_names(c, file, err, errlen);
+	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg);
 	if (cfg)
 		cfg_free(cfg);
+	faults_init(&faults, err, errlen);
+	if (c)
+		atomic_init(&c->refs, 1);
 	if (good)
+		config_check(c, file, &faults);
+	if (good && faults.len == 0)
 		return c;
 	config_free(c);
 	return NULL;
@@ -618,18 +522,26 @@ static void free_listeners(struct config *c)
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		free_rows(&c->listeners[i], listener_rows, N_LISTENER);
 		free(c->listeners[i].name);
+		free(c->listeners[i].where);
 	}
 	free(c->listeners);
 }
 
+struct config *config_ref(struct config *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
 void config_free(struct config *c)
 {
-	if (c == NULL)
+	if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	free_listeners(c);
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		free_rows(&c->endpoints[i], endpoint_rows, N_ENDPOINT);
 		free(c->endpoints[i].path_pattern);
+		free(c->endpoints[i].where);
 	}
 	free(c->endpoints);
 	for (size_t i = 0; i < c->n_tokens; i++) {

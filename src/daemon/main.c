@@ -5,8 +5,10 @@
 
 #include "daemon/config.h"
 #include "daemon/crew.h"
+#include "daemon/faults.h"
+#include "daemon/reload.h"
 #include "daemon/sd_notify.h"
-#include "daemon/token_table.h"
+#include "daemon/settings.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -20,12 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* Besides connections: listeners, logs, epoll and what libraries open; and for each worker but the first. */
-#define OTHER_FILES 64
-#define FILES_A_WORKER 8
 
 struct arguments {
 	const char *file, *host, *port;
@@ -111,51 +108,28 @@ static void die(const char *what)
 	exit(1);
 }
 
-static struct config *load(const struct arguments *a, bool *any_host)
-{
-	char err[512];
-	struct config *cfg = config_load(a->file, err, sizeof(err));
-	int rc;
+static void die_of(const char *line) { fprintf(stderr, "natterd: %s\n", line); }
 
-	if (cfg == NULL)
-		die(err);
-	rc = a->host ? config_set_listener(cfg, a->host, a->port, err, sizeof(err)) : 0;
-	if (rc < 0)
-		die(err);
-	*any_host = rc == 1;
-	return cfg;
+/* Of all that is wrong, a line each. */
+static void die_of_faults(char *why)
+{
+	faults_each(why, die_of);
+	exit(1);
 }
 
-/* What the configuration names besides itself. */
-static void check_files(const struct config *cfg)
+/* Whether CFG, which could be read, is good with what it names besides itself. */
+static void check(struct config *cfg)
 {
-	char err[512];
-	struct tokens *t = token_table_new(cfg, err, sizeof(err));
+	char why[FAULTS_SIZE];
+	struct faults faults;
+	struct settings *s;
 
-	if (t == NULL)
-		die(err);
-	tokens_free(t);
-}
-
-/* As many files as the system lets us, and no more connections than that. */
-static void fit_to_file_limit(struct config *cfg)
-{
-	struct rlimit r;
-	rlim_t others = OTHER_FILES + FILES_A_WORKER * (rlim_t)(crew_size(cfg) - 1);
-	rlim_t wanted = (rlim_t)cfg->max_connections + others;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return;
-	if (r.rlim_cur < wanted && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
-		setrlimit(RLIMIT_NOFILE, &r);
-		getrlimit(RLIMIT_NOFILE, &r);
-	}
-	if (r.rlim_cur >= wanted)
-		return;
-	log_warning("max_connections is lowered to what the file limit allows", "max_connections=%u limit=%llu",
-		    cfg->max_connections, (unsigned long long)r.rlim_cur);
-	cfg->max_connections = r.rlim_cur > others + OTHER_FILES ? (uint32_t)(r.rlim_cur - others) : OTHER_FILES;
+	faults_init(&faults, why, sizeof(why));
+	s = settings_new(config_ref(cfg), NULL, &faults);
+	if (s == NULL)
+		die_of_faults(why);
+	settings_free(s);
+	fprintf(stderr, "natterd: the configuration is good\n");
 }
 
 /* ---- the process ---- */
@@ -195,26 +169,31 @@ static int write_pid_file(const char *path)
 
 /* ---- signals ---- */
 
+/* What signals are about. */
+struct process {
+	struct crew *crew;
+	struct reload *reload;
+};
+
 static void on_terminate(evutil_socket_t sig, short what, void *arg)
 {
 	(void)what;
 	log_info("stopping", "signal=%d", (int)sig);
 	sd_notify_send("STOPPING=1");
-	crew_stop(arg);
+	crew_stop(((struct process *)arg)->crew);
 }
 
 static void on_hangup(evutil_socket_t sig, short what, void *arg)
 {
 	(void)sig;
 	(void)what;
-	(void)arg;
-	log_warning("this version does not reload its configuration: restart it to apply changes", "signal=HUP");
+	reload_start(((struct process *)arg)->reload);
 }
 
 /* The sum comes last: who reads the log for it finds all of it there. */
 static void on_usr1(evutil_socket_t sig, short what, void *arg)
 {
-	const struct crew *c = arg;
+	const struct crew *c = ((struct process *)arg)->crew;
 	unsigned n = crew_workers(c);
 	char line[STAT_COUNT * 48];
 
@@ -227,7 +206,7 @@ static void on_usr1(evutil_socket_t sig, short what, void *arg)
 
 #define SIGNALS 4
 
-static int add_signals(struct crew *c, struct event *ev[SIGNALS])
+static int add_signals(struct process *p, struct event *ev[SIGNALS])
 {
 	static const struct {
 		int sig;
@@ -237,7 +216,7 @@ static int add_signals(struct crew *c, struct event *ev[SIGNALS])
 	};
 
 	for (int i = 0; i < SIGNALS; i++) {
-		ev[i] = evsignal_new(crew_base(c), rows[i].sig, rows[i].fn, c);
+		ev[i] = evsignal_new(crew_base(p->crew), rows[i].sig, rows[i].fn, p);
 		if (ev[i] == NULL || evsignal_add(ev[i], NULL) < 0)
 			return -1;
 	}
@@ -270,18 +249,18 @@ static int start_and_run(struct crew *c)
 }
 
 /* Everything from an open crew to its end. */
-static int serve(struct crew *c, const struct config *cfg)
+static int serve(struct process *p)
 {
 	struct event *ev[SIGNALS] = { NULL };
 	char err[256] = "no memory";
 	int rc = -1;
 
-	if (crew_prepare(c, err, sizeof(err)) < 0 || add_signals(c, ev) < 0) {
+	if (p->reload == NULL || crew_prepare(p->crew, err, sizeof(err)) < 0 || add_signals(p, ev) < 0) {
 		log_error("cannot start", "error=\"%s\"", err);
-	} else if (write_pid_file(cfg->pid_file) == 0) {
-		rc = start_and_run(c);
-		if (cfg->pid_file[0])
-			unlink(cfg->pid_file);
+	} else if (write_pid_file(crew_settings(p->crew)->config->pid_file) == 0) {
+		rc = start_and_run(p->crew);
+		if (crew_settings(p->crew)->config->pid_file[0])
+			unlink(crew_settings(p->crew)->config->pid_file);
 		if (rc == 0)
 			log_info("stopped", "pid=%ld", (long)getpid());
 	}
@@ -294,18 +273,22 @@ static int serve(struct crew *c, const struct config *cfg)
 int main(int argc, char **argv)
 {
 	struct arguments a = parse(argc, argv);
-	bool any_host = false;
-	struct config *cfg = load(&a, &any_host);
-	char err[512];
-	struct crew *c;
+	struct reload_source source = { a.file, a.host, a.port, false };
+	struct process p;
+	char why[FAULTS_SIZE];
+	struct faults faults;
+	struct config *cfg;
+	struct settings *s;
 	int rc;
 
+	faults_init(&faults, why, sizeof(why));
+	cfg = reload_load(&source, &faults);
+	if (cfg == NULL)
+		die_of_faults(why);
 	if (a.print)
 		config_print(cfg, stdout);
-	if (a.check) {
-		check_files(cfg);
-		fprintf(stderr, "natterd: the configuration is good\n");
-	}
+	if (a.check)
+		check(cfg);
 	if (a.check || a.print) {
 		config_free(cfg);
 		return 0;
@@ -313,18 +296,19 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (log_open((enum log_target)cfg->log, (enum log_level)cfg->log_level, "natterd") < 0)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
-	if (any_host)
+	if (source.any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
 	log_info("pages of every origin may connect", "origins=*");
-	fit_to_file_limit(cfg);
-	c = crew_open(cfg, err, sizeof(err));
-	if (c == NULL)
-		die(err);
+	s = reload_first(cfg, &faults);
+	p.crew = s ? crew_open(s, &faults) : NULL;
+	if (p.crew == NULL)
+		die_of_faults(why);
 	if (a.detach)
 		detach();
-	rc = serve(c, cfg);
-	crew_free(c);
-	config_free(cfg);
+	p.reload = reload_new(&source, p.crew);
+	rc = serve(&p);
+	reload_free(p.reload);
+	crew_free(p.crew);
 	log_close();
 	return rc < 0 ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/token_table.h"
+#include "daemon/faults.h"
 
 #include "wire/token.h"
 
@@ -109,17 +110,19 @@ static const char *add(struct tokens *t, const struct config_token *c)
 struct tokens *token_table_new(const struct config *cfg, char *err, size_t errlen)
 {
 	struct tokens *t = tokens_new();
+	struct faults faults;
 
 	snprintf(err, errlen, "no memory");
+	faults_init(&faults, err, errlen);
 	for (size_t i = 0; t && i < cfg->n_tokens; i++) {
 		const struct config_token *c = &cfg->tokens[i];
 		const char *why = add(t, c);
 
-		if (why == NULL)
-			continue;
-		snprintf(err, errlen, "%s: token \"%s\": %s", c->where, c->title, why);
-		tokens_free(t);
-		return NULL;
+		if (why)
+			faults_add(&faults, "%s: token \"%s\": %s", c->where, c->title, why);
 	}
-	return t;
+	if (faults.len == 0)
+		return t;
+	tokens_free(t);
+	return NULL;
 }

@@ -17,7 +17,7 @@ struct worker;
 
 struct accepted {
 	struct worker *from;       /* whose thread calls */
-	struct listener *listener; /* must outlive the handshake */
+	struct listener *listener; /* ref'd */
 	int fd;                    /* taken */
 	bool full;                 /* only to be told so */
 };

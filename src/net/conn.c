@@ -3,6 +3,7 @@
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
+#include "net/listener.h"
 #include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
@@ -69,6 +70,8 @@ void conn_set_state(struct conn *c, enum conn_state state)
 	list_remove(list_of(c), &c->node);
 	if (c->state == CONN_OPEN)
 		stats_add(STAT_sessions, -1);
+	if (c->state == CONN_HANDSHAKE)
+		listener_unref(c->listener); /* and what lies in its place now is the next state's */
 	c->state = state;
 	c->since = worker_here->tick;
 	if (state == CONN_OPEN)
@@ -606,7 +609,7 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 	}
 	strcpy((char *)(c + 1) + w->opts.owner_size, address);
 	c->fd = fd;
-	c->listener = l;
+	c->listener = listener_ref(l);
 	c->full = full;
 	c->since = w->tick;
 	list_append(&w->handshaking, &c->node);
@@ -754,6 +757,18 @@ static void sweep_open(struct conn *c)
 		conn_close(c, CLOSE_ping_timeout, NULL);
 	else if (!c->pinged && silent >= worker_ticks(o->ping_interval))
 		ws_conn_ping(c);
+}
+
+void conn_forgive(struct worker *w)
+{
+	uint32_t most = worker_ticks(w->opts.ping_interval);
+
+	list_each(node, &w->open) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (w->tick - c->since > most)
+			c->since = w->tick - most;
+	}
 }
 
 void conn_sweep(struct worker *w)

@@ -15,7 +15,9 @@ fuzzed_sources = \
 	$(src_base_libbase_a_SOURCES) \
 	$(src_wire_libwire_a_SOURCES) \
 	$(src_chat_libchat_a_SOURCES) \
-	src/daemon/config.c
+	src/daemon/config.c \
+	src/daemon/config_check.c \
+	src/daemon/faults.c
 
 # libFuzzer's stand-in, and what is fuzzed once more, with sanitizers.
 check_LIBRARIES = tests/fuzz/libreplay.a

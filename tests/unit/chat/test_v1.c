@@ -706,10 +706,10 @@ static void begin(void)
 	world.policy.announce = chance(50) ? ANNOUNCE_NAME : ANNOUNCE_OFF;
 	world.policy.recover_max = chance(70) ? 1000 : pick(20);
 	world.policy.rooms_max = 3;
-	world.hub.max_rooms = chance(80) ? 10 : 2;
-	world.hub.announce_max = pick(10);
-	world.hub.room_keep = 2000;
-	world.hub.session_keep = chance(80) ? 120000 : 4000;
+	world.hub.rules.max_rooms = chance(80) ? 10 : 2;
+	world.hub.rules.announce_max = pick(10);
+	world.hub.rules.room_keep = 2000;
+	world.hub.rules.session_keep = chance(80) ? 120000 : 4000;
 	world.hub.send_soon = chance(50) ? send_later : NULL;
 	world.hub.key_kept = chance(50);
 	world_open();

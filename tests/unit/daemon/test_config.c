@@ -312,7 +312,7 @@ static const char *room_at(const struct endpoints *e, const char *listener, cons
 	const struct endpoint *ep = endpoint_find(e, listener, where);
 	unsigned status = 0;
 	const char *why = NULL;
-	struct payload *p = ep ? endpoint_room(e, ep, where, false, &status, &why) : NULL;
+	struct payload *p = ep ? endpoint_room(e->config, ep, where, &status, &why) : NULL;
 
 	if (ep == NULL)
 		return "none";
@@ -337,7 +337,7 @@ static void test_endpoints(void **state)
 	struct config *c = good("create_rooms = no\nrooms = {lobby, red}\nlistener a { }\nlistener b { }\n"
 				"endpoint \"/*\" { }\nendpoint \"/team/*\" { listener = {b} subprotocols = {chat} }\n"
 				"endpoint \"/team/help\" { room = desk }\n");
-	struct endpoints *e = endpoints_new(c, NULL);
+	struct endpoints *e = endpoints_new(c);
 	const struct endpoint *any, *team;
 
 	(void)state;
@@ -356,7 +356,7 @@ static void test_endpoints(void **state)
 	assert_false(endpoint_speaks(any, "natter.bearer.x", 15));
 	assert_true(endpoint_speaks(team, "chat", 4));
 	assert_false(endpoint_speaks(team, "Chat", 4));
-	endpoints_free(e);
+	endpoints_unref(e);
 	config_free(c);
 }
 
