@@ -200,6 +200,7 @@ EXTRA_DIST += \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_protocol_doc.py \
+	tests/daemon/test_reload.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \
 	tests/daemon/test_tutorials.py \

@@ -448,31 +448,81 @@ static bool at_end(cfg_t *cfg)
 	return cfg_parse_buf(cfg, "\"" END_MARK "\" = yes\n") == CFG_SUCCESS && strcmp(cfg_getstr(cfg, END_MARK), "yes") == 0;
 }
 
+/* Behind a whole file this is one too many; where a section has no end libconfuse does not mind, and this ends it. */
+#define BRACE "\n}\n"
+#define BRACE_LEN (sizeof(BRACE) - 1)
+
+/* All of the file, and BRACE behind it. The caller owns it. */
+static char *read_file(const char *file, size_t *len, char *err, size_t errlen)
+{
+	FILE *f = fopen(file, "r"), *to;
+	char *text = NULL, some[4096];
+	size_t n, got;
+	int e;
+
+	to = f ? open_memstream(&text, &n) : NULL;
+	while (to && (got = fread(some, 1, sizeof(some), f)) > 0)
+		fwrite(some, 1, got, to);
+	e = errno;
+	if (to && (fwrite(BRACE, 1, BRACE_LEN, to), fclose(to)) == 0 && !ferror(f)) {
+		fclose(f);
+		*len = n - BRACE_LEN;
+		return text;
+	}
+	snprintf(err, errlen, "%s: %s", file, strerror(e));
+	if (f)
+		fclose(f);
+	free(text);
+	return NULL;
+}
+
+static bool parse_text(cfg_t *cfg, const char *file, char *text, size_t len)
+{
+	FILE *f = len ? fmemopen(text, len, "r") : NULL;
+	int rc = len ? CFG_PARSE_ERROR : CFG_SUCCESS;
+
+	free(cfg->filename);
+	cfg->filename = strdup(file);
+	if (f) {
+		rc = cfg_parse_fp(cfg, f);
+		fclose(f);
+	}
+	return rc == CFG_SUCCESS;
+}
+
+static bool sections_end(const char *file, char *text, size_t len)
+{
+	cfg_t *again = new_parser();
+	bool good = again != NULL;
+
+	if (again) {
+		cfg_set_error_function(again, ignore_error);
+		good = !parse_text(again, file, text, len + BRACE_LEN);
+		cfg_free(again);
+	}
+	return good;
+}
+
 static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
 {
-	FILE *f;
-	int rc;
+	size_t len;
+	char *text;
+	bool good;
 
 	if (file == NULL)
 		return true;
-	f = fopen(file, "r");
-	if (f == NULL) {
-		snprintf(err, errlen, "%s: %s", file, strerror(errno));
+	text = read_file(file, &len, err, errlen);
+	if (text == NULL)
 		return false;
+	good = parse_text(cfg, file, text, len);
+	if (!good && !report.failed)
+		cfg_error(cfg, "an option without a name");
+	if (good && !(at_end(cfg) && sections_end(file, text, len))) {
+		snprintf(err, errlen, "%s: a section, a comment or a quoted text has no end", file);
+		good = false;
 	}
-	free(cfg->filename);
-	cfg->filename = strdup(file);
-	rc = cfg_parse_fp(cfg, f);
-	fclose(f);
-	if (rc != CFG_SUCCESS) {
-		if (!report.failed)
-			cfg_error(cfg, "an option without a name");
-		return false;
-	}
-	if (at_end(cfg))
-		return true;
-	snprintf(err, errlen, "%s: a comment or a quoted text has no end", file);
-	return false;
+	free(text);
+	return good;
 }
 
 struct config *config_load(const char *file, char *err, size_t errlen)

@@ -59,16 +59,37 @@ class Natterd:
         self.command = [BINARY, *self.args]
         if config is None:
             self.command += [host, "0"]
-        elif "listener" not in config:
+        config = self.common(config)
+        if config:
+            self.write_config(config)
+            self.command[1:1] = ["-c", self.config_path]
+        self.start()
+
+    def common(self, config):
+        """The configuration with what every test's has; None is as on the command line."""
+        if config is not None and "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"
-        if config is not None:
-            with open(self.config_path, "w", encoding="utf-8") as f:
-                f.write(config)
-            self.command[1:1] = ["-c", self.config_path]
-        self.start()
+        return config
+
+    def write_config(self, config):
+        """As an editor does it: the file is always whole."""
+        with open(self.config_path + ".new", "w", encoding="utf-8") as f:
+            f.write(config)
+        os.replace(self.config_path + ".new", self.config_path)
+
+    def reload(self, config, good=True):
+        """Has it read this configuration; the log lines of that. Unless GOOD it is to be refused."""
+        done = (" info: reloaded ", " error: not reloaded,")
+        before = self.log()
+        self.write_config(self.common(config))
+        self.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: any(self.log().count(x) > before.count(x) for x in done))
+        new = self.log()[len(before):]
+        assert (done[0] in new) == good, new
+        return new
 
     def start(self):
         limit = None
