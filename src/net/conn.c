@@ -607,7 +607,7 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 	c->fd = fd;
 	c->listener = l;
 	c->full = full;
-	c->trusted = trusted;
+	c->trusted = c->believed = trusted;
 	c->since = w->tick;
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);

@@ -26,6 +26,7 @@
 
 #include "base/close.h"
 #include "base/list.h"
+#include "wire/forwarded.h"
 #include "wire/http_head.h"
 #include "wire/ws_stream.h"
 
@@ -58,7 +59,8 @@ struct http_request {
 	const struct http_head *head;
 	const char *bytes;       /* the head's bytes, for its pieces */
 	const char *listener;    /* the listener's name */
-	const char *address;     /* the peer's, as text; "unix" for a unix socket */
+	const char *address;     /* the client's, as text; "unix" for a unix socket */
+	enum forwarded_by by;    /* by which field's hosts a trusted proxy says what it was asked for */
 	bool websocket;          /* asks for a WebSocket, and rightly */
 	bool full;               /* max_connections is reached: to be refused */
 };
@@ -111,6 +113,7 @@ struct conn {
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
 	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
+	bool believed : 1;       /* and so are the fields of its request that say whose it is */
 	/* the owner's bytes, as many as the worker's opts say, and the address that counts, as text */
 };
 
