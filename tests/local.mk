@@ -68,6 +68,7 @@ unit_tests = \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_netmask \
 	tests/unit/wire/test_origin \
+	tests/unit/wire/test_proxy_hdr \
 	tests/unit/wire/test_token \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -126,6 +127,7 @@ tests_unit_wire_test_forwarded_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_netmask_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_origin_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_proxy_hdr_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_token_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)

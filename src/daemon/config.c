@@ -511,9 +511,17 @@ static bool names_listener(const struct config *c, const char *name)
 	return false;
 }
 
-/* Every listener that an endpoint names has to be there. */
+/* Every listener that an endpoint names has to be there, and nobody be kept out by accident. */
 static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
 {
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		if (!c->listeners[i].proxy_protocol || c->trusted_proxies.n)
+			continue;
+		snprintf(err, errlen,
+			 "%s: listener \"%s\": with proxy_protocol = yes nobody can connect while trusted_proxies is empty",
+			 file, c->listeners[i].name);
+		return false;
+	}
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		const struct config_endpoint *e = &c->endpoints[i];
 

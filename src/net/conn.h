@@ -40,6 +40,7 @@ struct conn;
 struct evbuffer;
 struct worker;
 struct handshake;
+struct proxied;
 struct listener;
 struct fanout_seat;
 struct sockaddr;
@@ -96,6 +97,7 @@ struct conn {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;
 			struct handshake *handshake; /* NULL: no byte has come */
+			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -113,6 +115,7 @@ struct conn {
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
 	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
+	bool expected : 1;       /* its PROXY header is, before anything else */
 	bool believed : 1;       /* and so are the fields of its request that say whose it is */
 	/* the owner's bytes, as many as the worker's opts say, and the address that counts, as text */
 };
@@ -178,6 +181,9 @@ void conn_uncork(struct conn *c);
 
 /* Bytes that it was sent and that the system has not taken; when they are gone upstairs is told: worker_ops.drained. */
 size_t conn_waiting(const struct conn *c);
+
+/* The peer is gone: has it closed. For those who read its socket in conn's place. */
+void conn_peer_ended(struct conn *c, bool well);
 
 /* Begins the end. The first reason counts. WHY (static) instead of the reason's text, or NULL. */
 void conn_close(struct conn *c, enum close_reason reason, const char *why);

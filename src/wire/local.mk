@@ -10,6 +10,8 @@ src_wire_libwire_a_SOURCES = \
 	src/wire/netmask.h \
 	src/wire/origin.c \
 	src/wire/origin.h \
+	src/wire/proxy_hdr.c \
+	src/wire/proxy_hdr.h \
 	src/wire/token.c \
 	src/wire/token.h \
 	src/wire/utf8.c \
