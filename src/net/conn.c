@@ -3,6 +3,8 @@
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
+#include "net/listener.h"
+#include "net/proxied.h"
 #include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
@@ -10,13 +12,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "wire/netmask.h"
 #include "wire/ws_frame.h"
 
 #include <event2/buffer.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -390,7 +392,7 @@ static void use_inbox(struct conn *c, size_t len)
 		conn_close(c, CLOSE_no_memory, NULL);
 }
 
-static void peer_ended(struct conn *c, bool well)
+void conn_peer_ended(struct conn *c, bool well)
 {
 	c->eof = 1;
 	if (c->state != CONN_DRAINING)
@@ -432,11 +434,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(c, CLOSE_no_memory, NULL);
 		return;
 	}
+	if (c->state == CONN_HANDSHAKE && c->expected && !proxied_read(c))
+		return;
 	n = recv(fd, worker_here->inbox, WORKER_INBOX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		peer_ended(c, n == 0);
+		conn_peer_ended(c, n == 0);
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE) {
@@ -492,7 +496,7 @@ size_t conn_waiting(const struct conn *c) { return output_len(c); }
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	(void)bev;
-	peer_ended(arg, !(what & BEV_EVENT_ERROR));
+	conn_peer_ended(arg, !(what & BEV_EVENT_ERROR));
 }
 
 int conn_take_over(struct conn *c, struct evbuffer *rest)
@@ -578,25 +582,30 @@ uint64_t conn_resume(struct worker *w)
 
 /* ---- the beginning and the end ---- */
 
-static void address_text(const struct sockaddr *peer, char *buf, size_t size)
+void conn_set_address(struct conn *c, const char *text)
 {
-	const void *a = NULL;
-
-	if (peer->sa_family == AF_INET)
-		a = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-	else if (peer->sa_family == AF_INET6)
-		a = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-	if (a == NULL || evutil_inet_ntop(peer->sa_family, a, buf, size) == NULL)
-		strcpy(buf, "unix");
+	if (c->trusted && strlen(text) < NET_ADDR_TEXT)
+		strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
 }
 
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[NET_ADDR_TEXT];
+	struct net_addr from;
 	struct conn *c;
+	bool trusted;
 
-	address_text(peer, address, sizeof(address));
-	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
+	net_addr_of(&from, peer);
+	net_addr_text(&from, address);
+	trusted = net_list_has(w->opts.trusted, &from);
+	if (listener_is_proxied(l) && !trusted) {
+		proxied_refuse(l, address, "it comes from none of trusted_proxies");
+		close(fd);
+		shared_count_give(w->opts.total);
+		return 0;
+	}
+	/* A proxy may give any address, others have theirs for good. */
+	c = calloc(1, sizeof(*c) + w->opts.owner_size + (trusted ? sizeof(address) : strlen(address) + 1));
 	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
@@ -608,6 +617,8 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 	c->fd = fd;
 	c->listener = l;
 	c->full = full;
+	c->trusted = c->believed = trusted;
+	c->expected = listener_is_proxied(l);
 	c->since = w->tick;
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);
@@ -643,6 +654,8 @@ static void let_go_of_protocol(struct conn *c)
 {
 	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
 
+	if (c->state == CONN_HANDSHAKE)
+		proxied_forget(c);
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
 	conn_set_state(c, CONN_CLOSING);

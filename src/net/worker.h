@@ -21,6 +21,7 @@
 
 #include "net/bev_pool.h"
 #include "net/upgrade_filter.h"
+#include "wire/forwarded.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -55,6 +56,8 @@ struct worker_ops {
 struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
+	const struct net_list *trusted; /* proxies that say whose connection it is; NULL: none */
+	enum forwarded_by forwarded;    /* and by which field of a request */
 	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
