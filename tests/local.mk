@@ -23,6 +23,7 @@ ring_test =
 endif
 
 unit_tests = \
+	tests/unit/base/test_book \
 	tests/unit/base/test_bucket \
 	tests/unit/base/test_clock \
 	tests/unit/base/test_close \
@@ -75,6 +76,7 @@ if HAVE_SQLITE
 unit_tests += tests/unit/store/test_proof
 endif
 
+tests_unit_base_test_book_LDADD = $(UNIT_BASE)
 tests_unit_base_test_bucket_LDADD = $(UNIT_BASE)
 tests_unit_base_test_clock_LDADD = $(UNIT_BASE)
 tests_unit_base_test_close_LDADD = $(UNIT_BASE)
