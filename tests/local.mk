@@ -65,6 +65,7 @@ unit_tests = \
 	tests/unit/net/test_sender \
 	tests/unit/store/test_journal \
 	tests/unit/wire/test_http_head \
+	tests/unit/wire/test_netmask \
 	tests/unit/wire/test_token \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -120,6 +121,7 @@ tests_unit_net_test_sender_LDADD = $(UNIT_NET)
 tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
 tests_unit_store_test_proof_LDADD = $(UNIT_STORE)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_netmask_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_token_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)

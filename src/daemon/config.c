@@ -4,6 +4,7 @@
 
 #include "chat/name.h"
 #include "wire/http_head.h"
+#include "wire/netmask.h"
 #include "wire/utf8.h"
 
 #include <arpa/inet.h>
@@ -187,6 +188,10 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 	if (strcmp(r->name, "token_cookie") == 0 && s[0]) {
 		snprintf(why, size, "the name of a cookie: letters, digits and !#$%%&'*+-.^_`|~");
 		return http_token(s, strlen(s));
+	}
+	if (strcmp(r->name, "trusted_proxies") == 0) {
+		snprintf(why, size, "unix, an address, or a network like 10.0.0.0/8 without bits set behind its prefix");
+		return netmask_valid(s);
 	}
 	snprintf(why, size, "UTF-8 text without control characters");
 	return is_text(s);

@@ -392,6 +392,7 @@ static struct worker *make_worker(struct front *f)
 	struct worker_opts o = {
 		.ops = &worker_ops,
 		.upstairs = f,
+		.trusted = f->opts.trusted_proxies,
 		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,

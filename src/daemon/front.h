@@ -17,6 +17,7 @@
 
 struct endpoints;
 struct front;
+struct net_list;
 struct tokens;
 struct worker;
 
@@ -25,6 +26,7 @@ struct front_opts {
 	const struct config *config;
 	const struct endpoints *endpoints;
 	const struct tokens *tokens;
+	const struct net_list *trusted_proxies;
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */

@@ -10,13 +10,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "wire/netmask.h"
 #include "wire/ws_frame.h"
 
 #include <event2/buffer.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -578,25 +578,24 @@ uint64_t conn_resume(struct worker *w)
 
 /* ---- the beginning and the end ---- */
 
-static void address_text(const struct sockaddr *peer, char *buf, size_t size)
+void conn_set_address(struct conn *c, const char *text)
 {
-	const void *a = NULL;
-
-	if (peer->sa_family == AF_INET)
-		a = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-	else if (peer->sa_family == AF_INET6)
-		a = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-	if (a == NULL || evutil_inet_ntop(peer->sa_family, a, buf, size) == NULL)
-		strcpy(buf, "unix");
+	if (c->trusted && strlen(text) < NET_ADDR_TEXT)
+		strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
 }
 
 int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[NET_ADDR_TEXT];
+	struct net_addr from;
 	struct conn *c;
+	bool trusted;
 
-	address_text(peer, address, sizeof(address));
-	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
+	net_addr_of(&from, peer);
+	net_addr_text(&from, address);
+	trusted = net_list_has(w->opts.trusted, &from);
+	/* A proxy may give any address, others have theirs for good. */
+	c = calloc(1, sizeof(*c) + w->opts.owner_size + (trusted ? sizeof(address) : strlen(address) + 1));
 	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
@@ -608,6 +607,7 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 	c->fd = fd;
 	c->listener = l;
 	c->full = full;
+	c->trusted = trusted;
 	c->since = w->tick;
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);

@@ -110,7 +110,8 @@ struct conn {
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
-	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
+	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
+	/* the owner's bytes, as many as the worker's opts say, and the address that counts, as text */
 };
 
 /* The worker whose thread this is. */
@@ -133,8 +134,11 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 void *conn_owner(const struct conn *c);
 struct conn *conn_of_owner(const void *owner);
 
-/* The peer's, as text; "unix" for a unix socket. */
+/* The peer's, or what a trusted proxy says it is; as text, "unix" for a unix socket. */
 const char *conn_address(const struct conn *c);
+
+/* The address that counts from now on, in at most NET_ADDR_TEXT bytes; of a connection from a trusted proxy only. */
+void conn_set_address(struct conn *c, const char *text);
 
 /* Whether it takes and gives messages still. */
 bool conn_is_open(const struct conn *c);

@@ -30,6 +30,7 @@ struct conn;
 struct worker;
 struct http_request;
 struct conn_answer;
+struct net_list;
 
 /* What upstairs does with input. All on the worker's thread. */
 struct worker_ops {
@@ -55,6 +56,7 @@ struct worker_ops {
 struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
+	const struct net_list *trusted; /* proxies that say whose connection it is; NULL: none */
 	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */

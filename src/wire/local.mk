@@ -4,6 +4,8 @@ noinst_LIBRARIES += src/wire/libwire.a
 src_wire_libwire_a_SOURCES = \
 	src/wire/http_head.c \
 	src/wire/http_head.h \
+	src/wire/netmask.c \
+	src/wire/netmask.h \
 	src/wire/token.c \
 	src/wire/token.h \
 	src/wire/utf8.c \

@@ -20,6 +20,7 @@
 #include "net/listener.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
+#include "wire/netmask.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -54,6 +55,7 @@ static struct {
 	bool hold;                  /* when it opens */
 	uint32_t pause;             /* after every message, ms */
 	bool hold_after;            /* every message */
+	const char *address;        /* at the end; NULL: 127.0.0.1 */
 } up;
 
 static void on_request(struct conn *c, const struct http_request *r, struct conn_answer *a)
@@ -92,7 +94,7 @@ static void on_message(struct conn *c, bool text, char *data, size_t len)
 
 static void on_closed(struct conn *c, enum close_reason r)
 {
-	assert_string_equal(conn_address(c), "127.0.0.1");
+	assert_string_equal(conn_address(c), up.address ? up.address : "127.0.0.1");
 	up.closed++;
 	up.reason = (int)r;
 	up.conn = NULL;
@@ -952,6 +954,48 @@ static void test_bufferevents_are_kept(void **state)
 	assert_int_equal(worker->bevs.n, BEV_POOL_KEPT);
 }
 
+/* ---- addresses ---- */
+
+/* The longest address there is, which a proxy says that its connection is of. */
+static void test_an_address_from_a_proxy(void **state)
+{
+	static const char longest[] = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", *const loopback = "127.0.0.0/8";
+	struct net_list *trusted = net_list_new(&loopback, 1);
+	struct client *c;
+
+	(void)state;
+	worker->opts.trusted = trusted;
+	c = join();
+	assert_string_equal(conn_address(up.conn), "127.0.0.1");
+	conn_set_address(up.conn, "10.0.0.1");
+	assert_string_equal(conn_address(up.conn), "10.0.0.1");
+	conn_set_address(up.conn, longest);
+	up.address = longest;
+	hang_up(c);
+	until(up.closed == 1);
+	until(total.value == 0);
+	worker->opts.trusted = NULL;
+	net_list_free(trusted);
+}
+
+/* Who is no proxy keeps his own. */
+static void test_an_address_for_good(void **state)
+{
+	static const char *const other = "10.0.0.0/8";
+	struct net_list *trusted = net_list_new(&other, 1);
+	struct client *c;
+
+	(void)state;
+	worker->opts.trusted = trusted;
+	c = join();
+	conn_set_address(up.conn, "10.0.0.1");
+	hang_up(c);
+	until(up.closed == 1);
+	until(total.value == 0);
+	worker->opts.trusted = NULL;
+	net_list_free(trusted);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, build, tear_down)
 
 int main(void)
@@ -986,6 +1030,8 @@ int main(void)
 		TEST(test_a_backlog_is_buffered),
 		TEST(test_closing_the_parked),
 		TEST(test_bufferevents_are_kept),
+		TEST(test_an_address_from_a_proxy),
+		TEST(test_an_address_for_good),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* that it is full is told, and meant to be */
