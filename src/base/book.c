@@ -75,7 +75,8 @@ void *book_open(struct book *b, uint64_t key, uint64_t now)
 	if (e == NULL)
 		e = make(b, s, key);
 	if (e) {
-		e->asked = now;
+		if (now > e->asked) /* another thread's may be a little behind */
+			e->asked = now;
 		return e->bytes;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -104,7 +105,7 @@ void book_tick(struct book *b, uint64_t now)
 	while (!list_empty(&s->unused)) {
 		struct entry *e = list_entry(list_first(&s->unused), struct entry, node);
 
-		if (now - e->asked < b->keep || now < e->asked) /* another thread's now may be a little ahead */
+		if (now - e->asked < b->keep || now < e->asked)
 			break;
 		forget(e);
 	}

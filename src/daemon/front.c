@@ -4,6 +4,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/web_assets.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/audience.h"
@@ -365,6 +366,7 @@ static void on_tick(struct worker *w)
 	struct front *f = worker_upstairs(w);
 
 	hub_tick(f->hub);
+	book_tick(f->opts.shared->addresses, clock_ms());
 }
 
 static void on_post(struct worker *w)
@@ -393,6 +395,10 @@ static struct worker *make_worker(struct front *f)
 		.ops = &worker_ops,
 		.upstairs = f,
 		.trusted = f->opts.trusted_proxies,
+		.exempt = f->opts.address_exempt,
+		.shared = f->opts.shared,
+		.max_handshakes = c->max_handshakes,
+		.addr = { c->address_connections, c->address_rate, c->address_handshakes },
 		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,
