@@ -178,6 +178,11 @@ void shared_count_give(struct shared_count *c)
 	atomic_fetch_sub_explicit(&c->value, 1, memory_order_relaxed);
 }
 
+size_t shared_count_get(const struct shared_count *c)
+{
+	return atomic_load_explicit(&c->value, memory_order_relaxed);
+}
+
 #define MS 1000000               /* ns */
 #define SECOND (INT64_C(1000) * MS)
 #define DEEPEST_DEBT (INT64_C(1) << 61) /* ns, where counting stops */

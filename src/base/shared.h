@@ -48,6 +48,7 @@ struct shared_count {
 /* One more, unless there are MAX already (0: no ceiling). Whether it was counted. */
 bool shared_count_take(struct shared_count *c, size_t max);
 void shared_count_give(struct shared_count *c);
+size_t shared_count_get(const struct shared_count *c);
 
 /* A bucket (see bucket.h) from which several threads take, without a lock. Zeroed it is full. */
 struct shared_bucket {

@@ -624,18 +624,25 @@ void conn_set_address(struct conn *c, const char *text)
 	enter_address(c);
 }
 
-/* One more begins its handshake: if that is one too many, the oldest goes. */
-static void make_room(struct worker *w)
+/* Who is longest in its handshake; NULL: nobody is. Those that were heard of are in the order of that. */
+static struct conn *oldest_handshake(struct worker *w)
 {
 	struct list_node *mute = list_first(&w->handshaking), *head = list_first(&w->heads);
 	struct conn *m = mute ? list_entry(mute, struct conn, node) : NULL;
 	struct conn *h = head ? list_entry(head, struct conn, node) : NULL;
 
-	if (shared_count_take(&w->opts.shared->handshakes, w->opts.max_handshakes))
-		return;
-	shared_count_take(&w->opts.shared->handshakes, 0);
-	if (m || h) /* else another worker has them all */
-		conn_close(m == NULL || (h && h->since <= m->since) ? h : m, CLOSE_crowded_out, NULL);
+	return m == NULL || (h && h->since <= m->since) ? h : m;
+}
+
+/* One more begins its handshake: if that is one too many, the oldest goes, unless other workers have them all. */
+static void make_room(struct worker *w)
+{
+	struct shared_count *count = &w->opts.shared->handshakes;
+	struct conn *c;
+
+	shared_count_take(count, 0);
+	while (shared_count_get(count) > w->opts.max_handshakes && (c = oldest_handshake(w)) != NULL)
+		conn_close(c, CLOSE_crowded_out, NULL);
 }
 
 int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
