@@ -23,6 +23,7 @@ ring_test =
 endif
 
 unit_tests = \
+	tests/unit/base/test_book \
 	tests/unit/base/test_bucket \
 	tests/unit/base/test_clock \
 	tests/unit/base/test_close \
@@ -59,6 +60,7 @@ unit_tests = \
 	tests/unit/daemon/test_key_file \
 	tests/unit/daemon/test_origins \
 	tests/unit/daemon/test_token_table \
+	tests/unit/net/test_addr_limit \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
@@ -81,6 +83,7 @@ if HAVE_SQLITE
 unit_tests += tests/unit/store/test_proof
 endif
 
+tests_unit_base_test_book_LDADD = $(UNIT_BASE)
 tests_unit_base_test_bucket_LDADD = $(UNIT_BASE)
 tests_unit_base_test_clock_LDADD = $(UNIT_BASE)
 tests_unit_base_test_close_LDADD = $(UNIT_BASE)
@@ -117,6 +120,7 @@ tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_origins_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
+tests_unit_net_test_addr_limit_LDADD = $(UNIT_NET)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)

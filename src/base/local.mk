@@ -2,6 +2,8 @@
 
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
+	src/base/book.c \
+	src/base/book.h \
 	src/base/bucket.c \
 	src/base/bucket.h \
 	src/base/clock.c \

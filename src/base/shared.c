@@ -222,3 +222,27 @@ void shared_count_give(struct shared_count *c)
 {
 	atomic_fetch_sub_explicit(&c->value, 1, memory_order_relaxed);
 }
+
+size_t shared_count_get(const struct shared_count *c)
+{
+	return atomic_load_explicit(&c->value, memory_order_relaxed);
+}
+
+#define MS 1000000               /* ns */
+#define SECOND (INT64_C(1000) * MS)
+#define DEEPEST_DEBT (INT64_C(1) << 61) /* ns, where counting stops */
+
+uint32_t shared_bucket_take(struct shared_bucket *b, const struct bucket_limit *l, uint32_t cost, uint64_t now_ms)
+{
+	int64_t now = (int64_t)now_ms * MS, was = atomic_load_explicit(&b->full_at, memory_order_relaxed), is, wait;
+
+	if (l->rate == 0)
+		return 0;
+	do {
+		is = (was > now ? was : now) + (int64_t)cost * SECOND / l->rate;
+		if (is > now + DEEPEST_DEBT)
+			is = now + DEEPEST_DEBT;
+	} while (!atomic_compare_exchange_weak_explicit(&b->full_at, &was, is, memory_order_relaxed, memory_order_relaxed));
+	wait = (is - now - (int64_t)l->burst * SECOND / l->rate + MS - 1) / MS;
+	return wait <= 0 ? 0 : wait < UINT32_MAX ? (uint32_t)wait : UINT32_MAX;
+}

@@ -5,6 +5,7 @@
 #include "daemon/origins.h"
 #include "daemon/web_assets.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/audience.h"
@@ -400,6 +401,7 @@ static void on_tick(struct worker *w)
 	struct front *f = worker_upstairs(w);
 
 	hub_tick(f->hub);
+	book_tick(f->opts.shared->addresses, clock_ms());
 }
 
 static void on_post(struct worker *w)
@@ -435,6 +437,10 @@ static struct worker *make_worker(struct front *f)
 		.upstairs = f,
 		.trusted = f->opts.trusted_proxies,
 		.forwarded = forwarded_by[c->forwarded],
+		.exempt = f->opts.address_exempt,
+		.shared = f->opts.shared,
+		.max_handshakes = c->max_handshakes,
+		.addr = { c->address_connections, c->address_rate, c->address_handshakes },
 		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,
