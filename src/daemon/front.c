@@ -133,6 +133,13 @@ static const char page_headers[] =
 	"Referrer-Policy: no-referrer\r\n"
 	"X-Content-Type-Options: nosniff\r\n";
 
+/* A script that any page may load, as a module too. */
+static const char script_headers[] =
+	"Access-Control-Allow-Origin: *\r\n"
+	"Cache-Control: no-cache\r\n"
+	"Cross-Origin-Resource-Policy: cross-origin\r\n"
+	"X-Content-Type-Options: nosniff\r\n";
+
 static void refuse(struct conn_answer *a, unsigned status, const char *why)
 {
 	a->status = status;
@@ -150,7 +157,7 @@ static bool answer_asset(const struct front *f, const char *path, struct conn_an
 		a->type = w->type;
 		a->body = w->data;
 		a->body_len = w->size;
-		a->extra = page_headers;
+		a->extra = w->shared ? script_headers : page_headers;
 		return true;
 	}
 	return false;
