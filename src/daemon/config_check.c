@@ -16,7 +16,7 @@ bool config_is_text(const char *s)
 	return utf8_valid(s, strlen(s));
 }
 
-static void check_listener(const struct config_listener *l, struct faults *f)
+static void check_listener(const struct config *c, const struct config_listener *l, const char *file, struct faults *f)
 {
 	static const char intro[] = "%s: listener \"%s\": %s";
 	struct sockaddr_un un;
@@ -27,6 +27,9 @@ static void check_listener(const struct config_listener *l, struct faults *f)
 		faults_add(f, intro, l->where, l->name, "path: too long for a unix socket");
 	if (l->mode[0] == '\0' || strspn(l->mode, "01234567") != strlen(l->mode) || strlen(l->mode) > 4)
 		faults_add(f, intro, l->where, l->name, "mode: expected octal permissions like 0660");
+	if (l->proxy_protocol && c->trusted_proxies.n == 0)
+		faults_add(f, intro, file, l->name,
+			   "with proxy_protocol = yes nobody can connect while trusted_proxies is empty");
 }
 
 static bool names_listener(const struct config *c, const char *name)
@@ -76,7 +79,7 @@ static void check_token(const struct config_token *t, struct faults *f)
 void config_check(const struct config *c, const char *file, struct faults *f)
 {
 	for (size_t i = 0; i < c->n_listeners; i++)
-		check_listener(&c->listeners[i], f);
+		check_listener(c, &c->listeners[i], file, f);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		check_endpoint(c, &c->endpoints[i], file, f);
 	for (size_t i = 0; i < c->n_tokens; i++)

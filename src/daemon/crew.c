@@ -6,9 +6,11 @@
 #include "daemon/settings.h"
 #include "daemon/storage.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/worker.h"
+#include "wire/netmask.h"
 #include "wire/ws_upgrade.h"
 
 #include <event2/event.h>
@@ -46,6 +48,7 @@ struct hand {
 struct crew {
 	struct settings *settings;
 	struct listeners *listeners;
+	struct worker_shared shared;
 	struct storage *storage;
 	struct journal *journal;
 	struct shared_map *names, *sessions;
@@ -134,8 +137,8 @@ struct crew *crew_open(struct settings *s, struct faults *faults)
 
 static int make_fronts(struct crew *c)
 {
-	struct front_opts o = { .settings = c->settings, .connections = &c->connections, .workers = c->n,
-				.started = clock_ms() };
+	struct front_opts o = { .settings = c->settings, .shared = &c->shared, .connections = &c->connections,
+				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
 		c->hands[i].front = front_new(&o);
@@ -171,12 +174,13 @@ static int make_hubs(struct crew *c)
 int crew_prepare(struct crew *c, char *err, size_t errlen)
 {
 	json_object_seed(0); /* once, while there is one thread */
+	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -386,6 +390,7 @@ void crew_free(struct crew *c)
 	storage_free(c->storage);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
+	book_free(c->shared.addresses);
 	settings_free(c->old);
 	settings_free(c->settings);
 	free(c->mailboxes);

@@ -18,10 +18,12 @@
 struct front;
 struct settings;
 struct worker;
+struct worker_shared;
 
 /* What all fronts share; outlives them. */
 struct front_opts {
 	const struct settings *settings; /* until front_turn() brings others */
+	struct worker_shared *shared;
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */

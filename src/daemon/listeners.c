@@ -332,6 +332,21 @@ static void log_place(const struct place *p, const char *event)
 	log_info(event, "listener=%s address=%s", listener_name(p->of[0]), listener_address(p->of[0]));
 }
 
+static const struct config_listener *config_of(const struct config *cfg, const struct place *p)
+{
+	for (size_t i = 0; i < cfg->n_listeners; i++)
+		if (strcmp(cfg->listeners[i].name, listener_name(p->of[0])) == 0)
+			return &cfg->listeners[i];
+	return NULL;
+}
+
+/* What its connections begin with. */
+static void expect(struct place *p, const struct config_listener *c, unsigned workers)
+{
+	for (unsigned i = 0; i < workers && p->of[i]; i++)
+		listener_set_proxied(p->of[i], c->proxy_protocol);
+}
+
 static struct listeners *new_listeners(unsigned workers, struct faults *faults)
 {
 	struct listeners *l = calloc(1, sizeof(*l));
@@ -359,8 +374,10 @@ struct listeners *listeners_open(const struct config *cfg, unsigned workers, str
 		listeners_free(o.to);
 		return NULL;
 	}
-	for (size_t i = 0; i < o.to->n; i++)
+	for (size_t i = 0; i < o.to->n; i++) {
+		expect(o.to->v[i], config_of(cfg, o.to->v[i]), workers);
 		log_place(o.to->v[i], "listening");
+	}
 	return o.to;
 }
 
@@ -382,24 +399,17 @@ struct listeners *listeners_next(struct listeners *now, const struct config *cfg
 	return NULL;
 }
 
-static const struct config_listener *config_of(const struct config *cfg, const struct place *p)
-{
-	for (size_t i = 0; i < cfg->n_listeners; i++)
-		if (strcmp(cfg->listeners[i].name, listener_name(p->of[0])) == 0)
-			return &cfg->listeners[i];
-	return NULL;
-}
-
 /* What of a place's sockets can be changed in place. */
 static void adjust(struct place *p, const struct config *cfg, unsigned workers)
 {
 	const struct config_listener *c = config_of(cfg, p);
 
-	for (unsigned i = 0; i < workers && p->of[i]; i++)
+	for (unsigned i = 0; i < workers && p->of[i] && !p->given; i++)
 		if (listener_set_backlog(p->of[i], (int)cfg->backlog) < 0)
 			log_warning("cannot change a listener's backlog", "listener=%s error=\"%s\"", listener_name(p->of[i]),
 				    strerror(errno));
-	if (c && listener_set_mode(p->of[0], c->mode_bits) < 0)
+	expect(p, c, workers);
+	if (!p->given && listener_set_mode(p->of[0], c->mode_bits) < 0)
 		log_warning("cannot change a unix socket's mode", "listener=%s error=\"%s\"", c->name, strerror(errno));
 }
 
@@ -418,8 +428,7 @@ void listeners_commit(struct listeners *now, struct listeners *next, const struc
 	for (size_t i = 0; i < next->n; i++) {
 		struct place *p = next->v[i];
 
-		if (!p->given)
-			adjust(p, cfg, next->workers);
+		adjust(p, cfg, next->workers);
 		if (!has(now, p))
 			log_place(p, "listening");
 	}

@@ -23,6 +23,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/key_file.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
+	src/daemon/origins.c \
+	src/daemon/origins.h \
 	src/daemon/reload.c \
 	src/daemon/reload.h \
 	src/daemon/sd_notify.c \

@@ -298,7 +298,6 @@ int main(int argc, char **argv)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
 	if (source.any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
-	log_info("pages of every origin may connect", "origins=*");
 	s = reload_first(cfg, &faults);
 	p.crew = s ? crew_open(s, &faults) : NULL;
 	if (p.crew == NULL)

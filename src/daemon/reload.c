@@ -4,6 +4,7 @@
 #include "daemon/config.h"
 #include "daemon/config_change.h"
 #include "daemon/crew.h"
+#include "daemon/origins.h"
 #include "daemon/sd_notify.h"
 #include "daemon/settings.h"
 
@@ -32,11 +33,13 @@ struct reload {
 
 struct config *reload_load(struct reload_source *from, struct faults *faults)
 {
-	char why[FAULTS_SIZE];
+	char why[FAULTS_SIZE] = "no memory";
 	struct config *cfg = config_load(from->file, why, sizeof(why));
 	int rc = 0;
 
-	if (cfg && from->host)
+	if (cfg && from->file == NULL && config_allow_all_origins(cfg) < 0)
+		rc = -1;
+	if (cfg && from->host && rc == 0)
 		rc = config_set_listener(cfg, from->host, from->port, why, sizeof(why));
 	from->any_host = rc == 1;
 	if (cfg && rc >= 0)
@@ -44,6 +47,15 @@ struct config *reload_load(struct reload_source *from, struct faults *faults)
 	faults_add_all(faults, why);
 	config_free(cfg);
 	return NULL;
+}
+
+/* Whoever looks for it finds that pages of other sites get in. */
+static void tell_origins(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_endpoints; i++)
+		if (origins_are_all(&cfg->endpoints[i]))
+			log_info("pages of every origin may connect", "origins=* endpoint=%s",
+				 cfg->endpoints[i].path_pattern);
 }
 
 /* As many files as the system lets us, and no more connections than that. */
@@ -69,6 +81,7 @@ static void fit_to_file_limit(struct config *cfg)
 
 struct settings *reload_first(struct config *cfg, struct faults *faults)
 {
+	tell_origins(cfg);
 	fit_to_file_limit(cfg);
 	return settings_new(cfg, NULL, faults);
 }
@@ -129,6 +142,7 @@ static void done(void *arg)
 {
 	struct reload *r = arg;
 
+	tell_origins(crew_settings(r->crew)->config);
 	log_info("reloaded", "file=%s", r->source.file ? r->source.file : "");
 	stats_add(STAT_reloads, 1);
 	sd_notify_send("READY=1");

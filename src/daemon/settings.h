@@ -15,12 +15,14 @@
 #include "daemon/faults.h"
 
 struct endpoints;
+struct net_list;
 struct tokens;
 
 struct settings {
 	struct config *config;
 	struct endpoints *endpoints;
 	struct tokens *tokens;
+	struct net_list *trusted_proxies, *address_exempt;
 };
 
 /* Takes CFG. NOW: those in force, or NULL. NULL: FAULTS says why. */

@@ -71,6 +71,9 @@ int listener_share(struct listener *l);
 /* Any thread: so many connections may wait. A unix socket's permissions. Both 0, or -1 with errno. */
 int listener_set_backlog(struct listener *l, int backlog);
 int listener_set_mode(struct listener *l, unsigned mode);
+/* From now on each connection of L has to begin with a PROXY header; where L is started, on its worker's thread. */
+void listener_set_proxied(struct listener *l, bool proxied);
+bool listener_is_proxied(const struct listener *l);
 
 /* Accepts into W, which does not run yet or is this thread's, from now on. 0, or -1: no memory. */
 int listener_start(struct listener *l, struct worker *w);

@@ -42,6 +42,7 @@ void worker_change(struct worker *w, const struct worker_opts *opts)
 	o.upstairs = w->opts.upstairs;
 	o.owner_size = w->opts.owner_size;
 	o.total = w->opts.total;
+	o.shared = w->opts.shared;
 	o.workers = w->opts.workers;
 	o.io_uring = w->opts.io_uring;
 	pings = o.ping_interval != w->opts.ping_interval || o.ping_timeout != w->opts.ping_timeout;
