@@ -234,10 +234,13 @@ class Closed(Exception):
 
 
 class Client:
-    """A WebSocket client over a bare socket. Without `upgrade` it is only the socket."""
+    """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
+
+    SOURCE: the address of this machine from which it connects. FIRST: what it sends ahead of its request.
+    """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
-                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None):
+                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None, first=b""):
         self.sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.sock.settimeout(DEADLINE)
         if receive_buffer:
@@ -254,7 +257,7 @@ class Client:
                         f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                         + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
         if upgrade:
-            self.send_raw(self.request)
+            self.send_raw(first + self.request)
             self.read_handshake()
 
     def read_handshake(self, status=101):

@@ -239,6 +239,66 @@ def test_who_is_answered(start):
     assert said(one)["message"] == said(two)["message"]
 
 
+@observes("address_connections", "address_rate", "address_handshakes", "address_exempt", "max_handshakes")
+def test_what_an_address_may_have(start):
+    d = start("address_connections = 1\naddress_rate = 5\n")
+    assert [status(d) for _ in range(9)] == [101] * 9  # loopback is exempt
+    one = d.connect()
+    d.reload("address_exempt = {}\naddress_connections = 1\n")
+    two = d.connect()  # who was there does not count
+    assert status(d) == 429
+    d.reload("address_exempt = {}\naddress_handshakes = 1\n")
+    assert status(d) == 101
+    head = d.connect(upgrade=False)
+    head.send_raw(b"GET ")
+    wait_for("it to be there", lambda: d.counters()["connections"] == 3)
+    assert status(d) == 429
+    head.close()
+    d.reload("address_exempt = {}\naddress_rate = 5\n")
+    wait_for("its rate", lambda: status(d) == 429)
+    for c in (one, two):
+        said(c, str(id(c)))
+    d = start("workers = 1\n")
+    d.reload("workers = 1\nmax_handshakes = 1\n")
+    first, last = d.connect(upgrade=False), d.connect(upgrade=False)
+    first.read_to_end()
+    last.send_raw(last.request)
+    last.read_handshake()
+
+
+@observes("trusted_proxies", "forwarded", "listener.proxy_protocol")
+def test_proxies(start):
+    proxy = ["X-Forwarded-For: 203.0.113.5", 'Forwarded: for="198.51.100.7"']
+
+    def called():
+        c = d.connect("/who", headers=proxy)
+        return c.recv_until(type="system")["message"].split()[0]
+
+    d = start("announce = address\n")
+    assert called() == "127.0.0.1"
+    d.reload("announce = address\ntrusted_proxies = {127.0.0.1}\n")
+    assert called() == "203.0.113.5"
+    d.reload("announce = address\ntrusted_proxies = {127.0.0.1}\nforwarded = forwarded\n")
+    assert called() == "198.51.100.7"
+    d.reload("announce = address\ntrusted_proxies = {127.0.0.1}\nforwarded = off\n" +
+             'listener main { address = {"127.0.0.1"} port = 0 proxy_protocol = yes }\n')
+    c = d.connect("/who", upgrade=False)
+    c.send_raw(b"PROXY TCP4 192.0.2.3 192.0.2.4 1 2\r\n" + c.request)
+    c.read_handshake()
+    assert c.recv_until(type="system")["message"].split()[0] == "192.0.2.3"
+
+
+@observes("origins", "endpoint.origins", "origin_required", "endpoint.origin_required")
+def test_origins(start):
+    origin = ["Origin: https://a.example"]
+    d = start('endpoint "/*" { }\nendpoint "/e/*" { }\n')
+    assert [status(d, x, origin) for x in ("/", "/e/x")] == [403, 403] and status(d) == 101
+    d.reload('origins = {"https://a.example"}\norigin_required = yes\nendpoint "/*" { }\n'
+             'endpoint "/e/*" { origins = {"https://b.example"} origin_required = no }\n')
+    assert [status(d, x, origin) for x in ("/", "/e/x")] == [101, 403]
+    assert [status(d, x) for x in ("/", "/e/x")] == [403, 101]
+
+
 @observes("max_rooms", "rooms", "create_rooms")
 def test_rooms(start):
     d = start("")
