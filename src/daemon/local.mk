@@ -19,6 +19,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/listeners.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
+	src/daemon/secret_file.c \
+	src/daemon/secret_file.h \
 	src/daemon/storage.c \
 	src/daemon/storage.h \
 	src/daemon/token_table.c \
