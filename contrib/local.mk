@@ -5,6 +5,8 @@ EXTRA_DIST += \
 	contrib/caddy/Caddyfile \
 	contrib/haproxy/natter.cfg \
 	contrib/nginx/natter.conf \
+	contrib/node/natter-token.mjs \
+	contrib/php/natter-token.php \
 	contrib/systemd/natterd.service.in \
 	contrib/sysusers.d/natterd.conf \
 	contrib/tmpfiles.d/natterd.conf

@@ -42,8 +42,12 @@ unit_tests = \
 	tests/unit/bench/test_target \
 	tests/unit/chat/test_command \
 	tests/unit/chat/test_commander \
+	tests/unit/chat/test_expiry \
+	tests/unit/chat/test_grant \
 	tests/unit/chat/test_identity \
 	tests/unit/chat/test_journal_memory \
+	tests/unit/chat/test_jwt_identity \
+	tests/unit/chat/test_jwt_key \
 	tests/unit/chat/test_keeper \
 	tests/unit/chat/test_members \
 	tests/unit/chat/test_message \
@@ -102,8 +106,12 @@ tests_unit_bench_test_stamp_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
 tests_unit_chat_test_command_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_expiry_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_grant_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_identity_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_jwt_identity_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_jwt_key_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_keeper_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_members_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
@@ -214,6 +222,8 @@ EXTRA_DIST += \
 	tests/daemon/test_deflate.py \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
+	tests/daemon/jwt.py \
+	tests/daemon/test_jwt.py \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_origins.py \
@@ -245,6 +255,7 @@ EXTRA_DIST += \
 	tests/torture/log.py \
 	tests/torture/run \
 	tests/unit/skipped \
+	tests/unit/chat/jwt_keys.h \
 	tests/unit/chat/world.h \
 	tests/unit/wire/feed.h
 

@@ -21,6 +21,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/origins.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
+	src/daemon/secret_file.c \
+	src/daemon/secret_file.h \
 	src/daemon/storage.c \
 	src/daemon/storage.h \
 	src/daemon/token_table.c \
