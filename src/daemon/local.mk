@@ -17,6 +17,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/key_file.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
+	src/daemon/origins.c \
+	src/daemon/origins.h \
 	src/daemon/privs.c \
 	src/daemon/privs.h \
 	src/daemon/readable.c \

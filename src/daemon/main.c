@@ -5,6 +5,7 @@
 
 #include "daemon/config.h"
 #include "daemon/crew.h"
+#include "daemon/origins.h"
 #include "daemon/privs.h"
 #include "daemon/readable.h"
 #include "daemon/sd_notify.h"
@@ -126,6 +127,8 @@ static struct config *load(const struct arguments *a, bool *any_host)
 
 	if (cfg == NULL)
 		die(err);
+	if (a->file == NULL && config_allow_all_origins(cfg) < 0)
+		die("no memory");
 	rc = a->host ? config_set_listener(cfg, a->host, a->port, err, sizeof(err)) : 0;
 	if (rc < 0)
 		die(err);
@@ -137,6 +140,15 @@ static struct config *load(const struct arguments *a, bool *any_host)
 	}
 	*any_host = rc == 1;
 	return cfg;
+}
+
+/* Whoever looks for it finds that pages of other sites get in. */
+static void tell_origins(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_endpoints; i++)
+		if (origins_are_all(&cfg->endpoints[i]))
+			log_info("pages of every origin may connect", "origins=* endpoint=%s",
+				 cfg->endpoints[i].path_pattern);
 }
 
 static void complain(const char *text) { fprintf(stderr, "natterd: %s\n", text); }
@@ -363,7 +375,7 @@ int main(int argc, char **argv)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
 	if (any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
-	log_info("pages of every origin may connect", "origins=*");
+	tell_origins(cfg);
 	fit_to_file_limit(cfg);
 	if (privs_drop(cfg, alone, err, sizeof(err)) < 0)
 		die(err);

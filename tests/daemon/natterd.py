@@ -218,11 +218,13 @@ class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket."""
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
-                 key="x3JJHMbDL1EzLkh9GBhXDw=="):
+                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None):
         self.sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.sock.settimeout(DEADLINE)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
