@@ -2,6 +2,7 @@
 
 EXTRA_DIST += \
 	contrib/apache/natter.conf \
+	contrib/apparmor/usr.sbin.natterd \
 	contrib/caddy/Caddyfile \
 	contrib/haproxy/natter.cfg \
 	contrib/nginx/natter.conf \

@@ -63,6 +63,8 @@ unit_tests = \
 	tests/unit/daemon/test_endpoint \
 	tests/unit/daemon/test_key_file \
 	tests/unit/daemon/test_origins \
+	tests/unit/daemon/test_readable \
+	tests/unit/daemon/test_sandbox \
 	tests/unit/daemon/test_token_table \
 	tests/unit/net/test_addr_limit \
 	tests/unit/net/test_conn \
@@ -127,6 +129,8 @@ tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_origins_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_readable_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_sandbox_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_addr_limit_LDADD = $(UNIT_NET)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
@@ -170,7 +174,8 @@ AM_TESTS_ENVIRONMENT = \
 	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
 	NATTERBENCH='$(abs_builddir)/natterbench'; export NATTERBENCH; \
 	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE; \
-	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER;
+	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER; \
+	NATTER_SECCOMP='$(have_seccomp)'; export NATTER_SECCOMP;
 
 EXTRA_DIST += \
 	tests/coverage \
@@ -227,6 +232,7 @@ EXTRA_DIST += \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_origins.py \
+	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \

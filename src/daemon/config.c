@@ -727,6 +727,13 @@ void config_free(struct config *c)
 	free(c);
 }
 
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < c->n_tokens; i++)
+		if (!c->tokens[i].hashed)
+			fn(arg, c->tokens[i].title, c->tokens[i].where);
+}
+
 /* ---- HOST PORT ---- */
 
 static int set_to_one(struct config_list *l, const char *text)

@@ -96,6 +96,12 @@ int config_allow_all_origins(struct config *c);
 /* NULL is fine. */
 void config_free(struct config *c);
 
+/* WHERE in the configuration PATH is named, as "FILE:LINE" where that is known. */
+typedef void config_file_fn(void *arg, const char *path, const char *where);
+
+/* FN for each file that C names and that is read at a start and at each reload. */
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg);
+
 /*
  * The arguments HOST PORT instead of all listeners: a literal address or
  * localhost is bound, for any other HOST all addresses are. Returns 1 in that
