@@ -76,6 +76,16 @@ static void check_token(const struct config_token *t, struct faults *f)
 	payload_unref(p);
 }
 
+static void check_jwt(const struct config_jwt *j, struct faults *f)
+{
+	static const char intro[] = "%s: jwt \"%s\": %s";
+
+	if (j->algorithm == CONFIG_MISSING)
+		faults_add(f, intro, j->where, j->title, "algorithm: expected one of HS256 RS256 ES256");
+	if (j->key == NULL || j->key[0] != '/')
+		faults_add(f, intro, j->where, j->title, "key: expected the absolute path of a file that has the key");
+}
+
 void config_check(const struct config *c, const char *file, struct faults *f)
 {
 	for (size_t i = 0; i < c->n_listeners; i++)
@@ -84,4 +94,6 @@ void config_check(const struct config *c, const char *file, struct faults *f)
 		check_endpoint(c, &c->endpoints[i], file, f);
 	for (size_t i = 0; i < c->n_tokens; i++)
 		check_token(&c->tokens[i], f);
+	for (size_t i = 0; i < c->n_jwts; i++)
+		check_jwt(&c->jwts[i], f);
 }

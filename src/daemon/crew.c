@@ -3,6 +3,7 @@
 #include "daemon/crew.h"
 #include "daemon/front.h"
 #include "daemon/listeners.h"
+#include "daemon/sandbox.h"
 #include "daemon/settings.h"
 #include "daemon/storage.h"
 
@@ -63,6 +64,11 @@ struct crew {
 	unsigned turning;                /* how many have not */
 	void (*turned)(void *arg);
 	void *turned_arg;
+	/* where the threads wait until all that is only made at a start is there, and the sandbox closed */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_moved;
+	unsigned at_gate;
+	bool gate_open;
 	struct hand hands[];
 };
 
@@ -121,6 +127,8 @@ struct crew *crew_open(struct settings *s, struct faults *faults)
 	}
 	c->settings = s;
 	c->n = n;
+	pthread_mutex_init(&c->gate_lock, NULL);
+	pthread_cond_init(&c->gate_moved, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		c->hands[i].crew = c;
 		c->hands[i].i = i;
@@ -286,10 +294,53 @@ void crew_turn(struct crew *c, struct settings *s, struct listeners *l, void (*d
 
 /* ---- threads ---- */
 
+static void wait_at_gate(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	c->at_gate++;
+	pthread_cond_broadcast(&c->gate_moved);
+	while (!c->gate_open)
+		pthread_cond_wait(&c->gate_moved, &c->gate_lock);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+static void wait_for_all(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	while (c->at_gate < c->running)
+		pthread_cond_wait(&c->gate_moved, &c->gate_lock);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+static void open_gate(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	c->gate_open = true;
+	pthread_cond_broadcast(&c->gate_moved);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+/* The first worker begins on this thread; then nothing is made any more that the sandbox forbids. */
+static void begin(struct crew *c)
+{
+	char err[128];
+	int rc;
+
+	worker_begin(front_worker(c->hands[0].front));
+	wait_for_all(c);
+	rc = c->settings->config->seccomp ? sandbox_close(err, sizeof(err)) : 0;
+	if (rc > 0)
+		log_info("system calls are restricted", "by=seccomp");
+	else if (rc < 0)
+		log_warning("system calls could not be restricted", "error=\"%s\"", err);
+}
+
 static void *work(void *arg)
 {
 	struct hand *h = arg;
 
+	worker_begin(front_worker(h->front));
+	wait_at_gate(h->crew);
 	worker_run(front_worker(h->front));
 	tell(&h->crew->hands[0], &h->gone, h, open_gone);
 	return NULL;
@@ -332,6 +383,9 @@ int crew_start(struct crew *c, char *err, size_t errlen)
 			c->running++;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (e == 0)
+		begin(c);
+	open_gate(c);
 	if (e == 0)
 		return 0;
 	snprintf(err, errlen, "the thread of worker %u of %u: %s", c->running + 2, c->n, strerror(e));
@@ -391,6 +445,8 @@ void crew_free(struct crew *c)
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
 	book_free(c->shared.addresses);
+	pthread_cond_destroy(&c->gate_moved);
+	pthread_mutex_destroy(&c->gate_lock);
 	settings_free(c->old);
 	settings_free(c->settings);
 	free(c->mailboxes);

@@ -2,6 +2,7 @@
 
 #include "daemon/listeners.h"
 #include "daemon/given_sockets.h"
+#include "daemon/privs.h"
 
 #include "base/log.h"
 #include "net/listener.h"
@@ -287,6 +288,7 @@ static void open_named(struct opening *o)
 	const struct config_listener *c = o->c;
 	struct listener_opts opts = {
 		.name = c->name, .port = (uint16_t)c->port, .mode = c->mode_bits, .backlog = (int)o->config->backlog,
+		.bind = privs_bind,
 	};
 
 	if (c->path[0]) {

@@ -6,6 +6,8 @@
 #include "daemon/config.h"
 #include "daemon/crew.h"
 #include "daemon/faults.h"
+#include "daemon/privs.h"
+#include "daemon/readable.h"
 #include "daemon/reload.h"
 #include "daemon/sd_notify.h"
 #include "daemon/settings.h"
@@ -25,18 +27,19 @@
 #include <unistd.h>
 
 struct arguments {
-	const char *file, *host, *port;
+	const char *file, *host, *port, *user;
 	bool check, detach, print;
 };
 
 static const char usage[] =
-	"Usage: natterd [-c FILE] [-t] [-d] [HOST PORT]\n"
+	"Usage: natterd [-c FILE] [-t] [-d] [-u USER] [HOST PORT]\n"
 	"The chat server the WebSocket tutorials should have ended with.\n"
 	"\n"
 	"  -c, --config FILE   read this configuration (default: " NATTER_CONF_FILE ",\n"
 	"                      or built-in defaults where HOST and PORT are given)\n"
 	"  -t, --test          check the configuration and exit\n"
 	"  -d, --daemon        detach from the terminal once the sockets are open\n"
+	"  -u, --user USER     become USER when started as root (default: the option user)\n"
 	"      --print-config  print every option with its value in force and exit\n"
 	"      --help          print this and exit\n"
 	"      --version       print the version and exit\n"
@@ -61,13 +64,14 @@ static struct arguments parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "daemon", no_argument, NULL, 'd' },       { "print-config", no_argument, NULL, 'p' },
+		{ "user", required_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct arguments a = { 0 };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:tdh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:tdu:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			a.file = optarg;
@@ -77,6 +81,9 @@ static struct arguments parse(int argc, char **argv)
 			break;
 		case 'd':
 			a.detach = true;
+			break;
+		case 'u':
+			a.user = optarg;
 			break;
 		case 'p':
 			a.print = true;
@@ -117,18 +124,34 @@ static void die_of_faults(char *why)
 	exit(1);
 }
 
-/* Whether CFG, which could be read, is good with what it names besides itself. */
-static void check(struct config *cfg)
+/* The configuration itself was read already, maybe as root. What is wrong with it, or NULL. */
+static const char *check_file(const char *file)
+{
+	static char why[8192];
+
+	return file == NULL || readable(file, why, sizeof(why)) ? NULL : why;
+}
+
+/* natterd -t: whether CFG, which could be read, is good with what it names besides itself, as the user that will reload it. */
+static void check(const char *file, struct config *cfg)
 {
 	char why[FAULTS_SIZE];
 	struct faults faults;
 	struct settings *s;
 
+	const char *bad_file = check_file(file);
+
+	if (bad_file)
+		fprintf(stderr, "natterd: %s: %s\n", file, bad_file);
+	if (readable_check(cfg, die_of) > 0)
+		exit(1);
 	faults_init(&faults, why, sizeof(why));
 	s = settings_new(config_ref(cfg), NULL, &faults);
 	if (s == NULL)
 		die_of_faults(why);
 	settings_free(s);
+	if (bad_file)
+		exit(1);
 	fprintf(stderr, "natterd: the configuration is good\n");
 }
 
@@ -273,9 +296,11 @@ static int serve(struct process *p)
 int main(int argc, char **argv)
 {
 	struct arguments a = parse(argc, argv);
-	struct reload_source source = { a.file, a.host, a.port, false };
+	const bool alone = a.file == NULL && a.user == NULL; /* nobody was asked who natterd shall be */
+	struct reload_source source = { a.file, a.host, a.port, a.user, false };
 	struct process p;
-	char why[FAULTS_SIZE];
+	char why[FAULTS_SIZE], err[512];
+	const char *bad_file;
 	struct faults faults;
 	struct config *cfg;
 	struct settings *s;
@@ -287,8 +312,12 @@ int main(int argc, char **argv)
 		die_of_faults(why);
 	if (a.print)
 		config_print(cfg, stdout);
-	if (a.check)
-		check(cfg);
+	if (a.check) {
+		log_set_level(LOG_LEVEL_ERROR);
+		if (privs_drop(cfg, alone, err, sizeof(err)) < 0 || privs_finish(err, sizeof(err)) < 0)
+			die(err);
+		check(a.file, cfg);
+	}
 	if (a.check || a.print) {
 		config_free(cfg);
 		return 0;
@@ -298,10 +327,20 @@ int main(int argc, char **argv)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
 	if (source.any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
-	s = reload_first(cfg, &faults);
+	reload_prepare(cfg);
+	if (privs_drop(cfg, alone, err, sizeof(err)) < 0)
+		die(err);
+	bad_file = check_file(a.file);
+	if (bad_file)
+		log_warning("the configuration cannot be reloaded", "file=%s why=\"%s\"", a.file, bad_file);
+	if (readable_check(cfg, die_of) > 0)
+		exit(1);
+	s = settings_new(cfg, NULL, &faults);
 	p.crew = s ? crew_open(s, &faults) : NULL;
 	if (p.crew == NULL)
 		die_of_faults(why);
+	if (privs_finish(err, sizeof(err)) < 0)
+		die(err);
 	if (a.detach)
 		detach();
 	p.reload = reload_new(&source, p.crew);

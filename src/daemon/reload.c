@@ -5,6 +5,7 @@
 #include "daemon/config_change.h"
 #include "daemon/crew.h"
 #include "daemon/origins.h"
+#include "daemon/readable.h"
 #include "daemon/sd_notify.h"
 #include "daemon/settings.h"
 
@@ -18,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Besides connections: listeners, logs, epoll and what libraries open; and for each worker but the first. */
 #define OTHER_FILES 64
@@ -31,18 +33,31 @@ struct reload {
 
 /* ---- settings from a source ---- */
 
+/* The command line has the last word. 0, 1: HOST is no address; or -1: WHY. */
+static int apply_arguments(struct config *cfg, const struct reload_source *from, char *why, size_t size)
+{
+	char *user = from->user ? strdup(from->user) : NULL;
+
+	if ((from->user && user == NULL) || (from->file == NULL && config_allow_all_origins(cfg) < 0)) {
+		snprintf(why, size, "no memory");
+		free(user);
+		return -1;
+	}
+	if (user) {
+		free(cfg->user);
+		cfg->user = user;
+	}
+	return from->host ? config_set_listener(cfg, from->host, from->port, why, size) : 0;
+}
+
 struct config *reload_load(struct reload_source *from, struct faults *faults)
 {
-	char why[FAULTS_SIZE] = "no memory";
+	char why[FAULTS_SIZE];
 	struct config *cfg = config_load(from->file, why, sizeof(why));
-	int rc = 0;
+	int rc = cfg ? apply_arguments(cfg, from, why, sizeof(why)) : -1;
 
-	if (cfg && from->file == NULL && config_allow_all_origins(cfg) < 0)
-		rc = -1;
-	if (cfg && from->host && rc == 0)
-		rc = config_set_listener(cfg, from->host, from->port, why, sizeof(why));
 	from->any_host = rc == 1;
-	if (cfg && rc >= 0)
+	if (rc >= 0)
 		return cfg;
 	faults_add_all(faults, why);
 	config_free(cfg);
@@ -67,6 +82,11 @@ static void fit_to_file_limit(struct config *cfg)
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return;
+	if (r.rlim_max < wanted && geteuid() == 0) {
+		r.rlim_cur = r.rlim_max = wanted;
+		setrlimit(RLIMIT_NOFILE, &r);
+		getrlimit(RLIMIT_NOFILE, &r);
+	}
 	if (r.rlim_cur < wanted && r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
 		setrlimit(RLIMIT_NOFILE, &r);
@@ -79,11 +99,10 @@ static void fit_to_file_limit(struct config *cfg)
 	cfg->max_connections = r.rlim_cur > others + OTHER_FILES ? (uint32_t)(r.rlim_cur - others) : OTHER_FILES;
 }
 
-struct settings *reload_first(struct config *cfg, struct faults *faults)
+void reload_prepare(struct config *cfg)
 {
 	tell_origins(cfg);
 	fit_to_file_limit(cfg);
-	return settings_new(cfg, NULL, faults);
 }
 
 /* ---- and again ---- */
@@ -178,7 +197,10 @@ void reload_start(struct reload *r)
 	cfg = load_next(r, &faults);
 	if (cfg) {
 		l = crew_open_listeners(r->crew, cfg, &faults);
-		s = settings_new(cfg, crew_settings(r->crew), &faults); /* also for what else is wrong */
+		if (readable_check(cfg, log_fault) == 0)
+			s = settings_new(cfg, crew_settings(r->crew), &faults); /* also for what else is wrong */
+		else
+			config_free(cfg);
 	}
 	if (s == NULL || l == NULL) {
 		crew_close_listeners(r->crew, l);

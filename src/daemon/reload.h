@@ -22,14 +22,15 @@ struct settings;
 struct reload_source {
 	const char *file;        /* NULL: defaults */
 	const char *host, *port; /* instead of its listeners; NULL: those */
+	const char *user;        /* instead of the option; NULL: that */
 	bool any_host;           /* set by loading: HOST is no address, all are listened on */
 };
 
 /* The caller owns it. NULL: FAULTS says why. */
 struct config *reload_load(struct reload_source *from, struct faults *faults);
 
-/* What CFG, which is taken, is at the start. NULL: FAULTS says why. */
-struct settings *reload_first(struct config *cfg, struct faults *faults);
+/* Before CFG is put to use: logs what is to be known of it, and lets it have as many files as it may. */
+void reload_prepare(struct config *cfg);
 
 /* FROM is copied, C must outlive it. NULL: no memory. */
 struct reload *reload_new(const struct reload_source *from, struct crew *c);

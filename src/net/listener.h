@@ -23,10 +23,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct listener;
 struct worker;
-struct sockaddr;
 
 struct listener_opts {
 	const char *name;     /* copied */
@@ -36,6 +36,7 @@ struct listener_opts {
 	unsigned mode;        /* of a unix socket */
 	int backlog;
 	bool beside;          /* those of ours that are there already share the place: see listener_share() */
+	int (*bind)(int, const struct sockaddr *, socklen_t); /* in place of bind(2) for TCP; NULL: bind(2) */
 };
 
 /*

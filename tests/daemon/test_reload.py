@@ -618,8 +618,7 @@ BAD = [
                         'there is no listener \\"c\\"', ':3: endpoint \\"/*a\\": an endpoint\'s path may have a *',
                         ":4: token: expected sha256:", ':5: token \\"/a\\": user: expected']),
     ('listener a { path = "/nonexistent/a" }\nlistener b { path = "/nonexistent/b" }\ntoken /nonexistent/c { user = c }\n'
-     'token /nonexistent/d { user = d }\n', ["/nonexistent/a", "/nonexistent/b", ":3: token \\\"/nonexistent/c",
-                                             ":4: token \\\"/nonexistent/d"]),
+     'token /nonexistent/d { user = d }\n', ["/nonexistent/a", "/nonexistent/b", "/nonexistent/c", "/nonexistent/d"]),
 ]
 
 
