@@ -17,6 +17,7 @@ import time
 
 import pytest
 
+import jwt
 from natterd import CONT, DEADLINE, HERE, PING, TEXT, Client, Closed, Natterd, frame, wait_for
 from test_bench import bench_json
 from test_daemon import given, until_listening
@@ -157,6 +158,28 @@ def test_who_may_come(start):
     again = V1(d, path="/open/x", resume=session)
     again.join("there")
     assert "user" not in again.say("there", "who am I?")
+
+
+@observes("jwt.algorithm", "jwt.key", "jwt.kid", "jwt.issuer", "jwt.audience", "jwt.leeway", "token_warning")
+def test_keys_that_sign(start):
+    jwt.needed()
+    d = start("")
+
+    def taken(**kwargs):
+        return status(d, "/x", ["Authorization: Bearer " + jwt.token("ann", **kwargs)]) == 101
+
+    assert not taken()
+    d.reload(jwt.section())
+    assert taken() and not taken(secret=jwt.SECRET_2)
+    for more, good, bad in (({"secret": jwt.SECRET_2}, {"secret": jwt.SECRET_2}, {}),
+                            ({"kid": "k"}, {"header": {"kid": "k"}}, {}), ({"issuer": "i"}, {"iss": "i"}, {"iss": "j"}),
+                            ({"audience": "a"}, {"aud": "a"}, {"aud": "b"}), ({"leeway": "0"}, {}, {"ends_in": -5}),
+                            ({"leeway": "5min"}, {"ends_in": -5}, {"ends_in": -999}),
+                            ({"algorithm": "ES256"}, {"algorithm": "ES256"}, {})):
+        d.reload(jwt.section(**more))
+        assert taken(**good) and not taken(**bad), more
+    d.reload("token_warning = 1h\n" + jwt.section())
+    V1(d, token=jwt.token("ann")).expect("token_expiring")
 
 
 @observes("reserved_names", "default_type", "endpoint.default_type", "reserved_type", "subprotocols",
@@ -406,7 +429,7 @@ def test_times(start):
 RESTART = {
     "pid_file": "/nonexistent/pid", "workers": "7", "io_uring": "off", "state_dir": "/nonexistent", "journal": "sqlite",
     "durability": "disk", "journal_size": "1M", "history_messages": "7", "history_bytes": "7K", "history_days": "7",
-    "cid_keep": "1h",
+    "cid_keep": "1h", "user": "nobody", "seccomp": "no", "core_dumps": "yes",
 }
 
 
@@ -414,11 +437,12 @@ def test_what_needs_a_restart_is_said_and_kept(start):
     d = start("workers = 2\nio_uring = auto\n")
     new = "".join(f'{k} = "{v}"\n' for k, v in RESTART.items())
     log = d.reload(new)
-    assert sorted(re.findall(r"warning: takes effect after a restart option=(\w+)\n", log)) == sorted(RESTART)
+    said_so = sorted({*RESTART} - {"user"} if "-u" in d.command else RESTART)  # the command line has the last word
+    assert sorted(re.findall(r"warning: takes effect after a restart option=(\w+)\n", log)) == said_so
     said(d.connect("/kept"))
     assert V1(d).welcome["limits"]["cid_keep"] == 600
     log = d.reload(new)  # and again, for they still differ
-    assert log.count("takes effect after a restart") == len(RESTART)
+    assert log.count("takes effect after a restart") == len(said_so)
     assert "takes effect" not in d.reload("workers = 2\nio_uring = auto\n")
 
 
