@@ -1,14 +1,12 @@
 /* natter.js: a client of natterd; its protocol is natter.v1. See natter.d.ts. */
 (() => {
-'use strict';
-
 const DEFAULTS = {
 	history: 50, queue: 200,
 	minDelay: 1000, maxDelay: 30000, connectTimeout: 10000, pingInterval: 25000, pingTimeout: 10000, // ms
 };
 const FINAL = [1000, 1002, 1003, 1007, 1009]; // and from 4500 on: do not come back
 const VERDICTS = { 4500: 'rate_limited', 4501: 'replaced', 4502: 'login_needed', 4503: 'banned' };
-const ANSWERS = /^(ok|error|joined|who|history|rooms|conversations|pong)$/;
+const ANSWERS = /^(ok|error|joined|who|history|rooms|conversations)$/;
 const REPEATABLE = /^(who|history|rooms|conversations|read|name)$/;
 const CHEAP = /^(message|read|direct|relay)$/; // the others count as up to 5 for message_rate
 const HELD_MAX = 1e4;
@@ -262,7 +260,7 @@ class Room extends Place {
 
 class Conversation extends Place {
 	_begin() {
-		if (this._history !== undefined && !this.epoch && !this._held)
+		if (this._history && !this.epoch && !this._held)
 			this._fetch('joined');
 	}
 
@@ -275,7 +273,6 @@ class Conversation extends Place {
 
 class Natter extends Emitter {
 	static Error = NatterError;
-
 	state = 'closed';
 	limits = {};
 	_rooms = new Map();
@@ -283,27 +280,17 @@ class Natter extends Emitter {
 	#ws = null;
 	#entering = false;
 	#conversations = new Map();
-	#directs = null; // held until we know what was missed
-	#directsOf;
+	#directs = null; // held until it is known what was missed
 	#pending = new Map(); // cid: request without an answer
 	#unique = Date.now().toString(36) + Math.random().toString(36).slice(2);
 	#cids = 0;
-	#session;
 	#attempts = 0;
-	#openSince;
-	#timer;
-	#beat;
-	#flushing;
-	#heard;
-	#pinged;
-	#due;
-	#events;
+	#session; #directsOf; #openSince; #heard; #pinged; #due; #timer; #beat; #flushing; #events;
 
 	constructor(url = '/', options = {}) {
 		super();
 		this.url = new URL(url, globalThis.location?.href);
 		this.url.protocol = this.url.protocol.replace('http', 'ws');
-		this.url.hash = '';
 		this.options = { WebSocket: globalThis.WebSocket, ...DEFAULTS, ...options };
 		this.#become({});
 		options.signal?.addEventListener('abort', () => this.close());
@@ -369,8 +356,6 @@ class Natter extends Emitter {
 		return this._ask({ type: 'conversations' }, options);
 	}
 
-	/* ---- requests ---- */
-
 	_ask(request, { signal, cid = this.#cid(), ...members } = {}, place) {
 		return new Promise((resolve, reject) => {
 			const objection = this.state === 'closed' ? 'closed' : place?.state === 'left' ? 'not_joined'
@@ -389,7 +374,7 @@ class Natter extends Emitter {
 	/* On this connection or not at all; the answer is told before anything else is looked at. */
 	_now(request, resolve, reject) {
 		const cid = this.#cid(), { type } = request;
-		this.#pending.set(cid, { cid, type, ws: this.#ws, now: true, resolve, reject });
+		this.#pending.set(cid, { cid, type, ws: this.#ws, resolve, reject });
 		this.#pay(type, true);
 		this.#ws.send(JSON.stringify({ ...request, cid }));
 	}
@@ -521,11 +506,10 @@ class Natter extends Emitter {
 			this._rooms.forEach((it) => it._enter());
 			await Promise.all(asked);
 		} catch (error) {
-			if (ws !== this.#ws)
-				return;
-			if (error.code && error.code !== 'storage_unavailable')
-				return this.#end(error);
-			this._lost(1006, error.message);
+			if (ws === this.#ws && error.code && error.code !== 'storage_unavailable')
+				this.#end(error);
+			else if (ws === this.#ws)
+				this._lost(1006, error.message);
 		}
 		if (ws !== this.#ws)
 			return;
@@ -572,7 +556,7 @@ class Natter extends Emitter {
 		this._rooms.forEach((it) => it._away());
 		this.#conversations.forEach((it) => it._away());
 		this.#directs = this.#directsOf && [];
-		this._drop((e) => e.now, new NatterError('connection_lost'));
+		this._drop((e) => !e.text, new NatterError('connection_lost'));
 		this._drop((e) => e.place?.state === 'left', new NatterError('outcome_unknown'));
 		this.#pending.forEach((e) => { e.ws = null; });
 	}
@@ -642,8 +626,6 @@ class Natter extends Emitter {
 		held.forEach((m) => this.#receive(m));
 	}
 
-	/* ---- is anybody there? ---- */
-
 	#watch() {
 		const { pingInterval, pingTimeout } = this.options, quiet = Date.now() - this.#heard;
 		if (this.#pinged <= this.#heard && quiet > (this.#pending.size ? pingTimeout / 2 : pingInterval))
@@ -655,7 +637,7 @@ class Natter extends Emitter {
 
 	#ping() {
 		this.#pinged = Date.now();
-		this._now({ type: 'ping' }, () => {}, () => {});
+		this.#ws.send('{"type":"ping"}');
 	}
 
 	#listen() {
@@ -672,13 +654,13 @@ class Natter extends Emitter {
 	}
 
 	#wake() {
-		const ws = this.#ws, at = this.#heard;
+		const ws = this.#ws, now = Date.now();
 		if (this.state === 'waiting') {
 			this.#attempts = 0;
 			this.#open();
 		} else if (this.state === 'open') {
 			this.#ping();
-			setTimeout(() => ws === this.#ws && at === this.#heard && this._lost(), this.options.pingTimeout / 3);
+			setTimeout(() => ws === this.#ws && this.#heard < now && this._lost(), this.options.pingTimeout / 3);
 		}
 	}
 
