@@ -8,7 +8,7 @@ const FINAL = [1000, 1002, 1003, 1007, 1009]; // and from 4500 on: do not come b
 const VERDICTS = { 4500: 'rate_limited', 4501: 'replaced', 4502: 'login_needed', 4503: 'banned' };
 const ANSWERS = /^(ok|error|joined|who|history|rooms|conversations)$/;
 const REPEATABLE = /^(who|history|rooms|conversations|read|name)$/;
-const CHEAP = /^(message|read|direct|relay)$/; // the others count as up to 5 for message_rate
+const CHEAP = /^(message|read|direct|relay)$/; // others count up to 5
 const HELD_MAX = 1e4;
 
 class NatterError extends Error {
@@ -371,7 +371,7 @@ class Natter extends Emitter {
 		});
 	}
 
-	/* On this connection or not at all; the answer is told before anything else is looked at. */
+	/* On this connection or not at all. */
 	_now(request, resolve, reject) {
 		const cid = this.#cid(), { type } = request;
 		this.#pending.set(cid, { cid, type, ws: this.#ws, resolve, reject });
@@ -476,7 +476,7 @@ class Natter extends Emitter {
 		this.#set('connecting');
 	}
 
-	/* What comes first is sent without waiting; when it is answered, we are open. */
+	/* All is asked at once; when it is answered, we are open. */
 	async #hello(m) {
 		const ws = this.#ws, session = this.#session, { name } = this.options, asked = [];
 		this.#become(m);
@@ -664,7 +664,7 @@ class Natter extends Emitter {
 		}
 	}
 
-	/* Stored only while the page sleeps or goes: a copy of its tab must not take the session. */
+	/* Only while the page sleeps or goes: a copied tab must not take it. */
 	#store(going) {
 		const { storage } = this.options, key = `natter ${this.url}`;
 		if (going && this.#session)
