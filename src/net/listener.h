@@ -18,12 +18,13 @@
 #ifndef NATTER_NET_LISTENER_H
 #define NATTER_NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct listener;
 struct worker;
-struct sockaddr;
 
 struct listener_opts {
 	const char *name;     /* must outlive the listener */
@@ -32,6 +33,7 @@ struct listener_opts {
 	const char *path;     /* of a unix socket; an abandoned one is replaced */
 	unsigned mode;        /* of a unix socket */
 	int backlog;
+	int (*bind)(int, const struct sockaddr *, socklen_t); /* in place of bind(2) for TCP; NULL: bind(2) */
 };
 
 /*
@@ -51,6 +53,10 @@ struct listener *listener_adopt(const char *name, int fd, char *err, size_t errl
  * system has one at a place, or gives none.
  */
 struct listener *listener_twin(struct listener *first);
+
+/* From now on each connection of L has to begin with a PROXY header; where L is started, on its worker's thread. */
+void listener_set_proxied(struct listener *l, bool proxied);
+bool listener_is_proxied(const struct listener *l);
 
 /* Accepts into W, which does not run yet or is this thread's, from now on. 0, or -1: no memory. */
 int listener_start(struct listener *l, struct worker *w);

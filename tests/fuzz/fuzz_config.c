@@ -106,6 +106,7 @@ static bool check_DURABILITY(uint32_t w, const char *min, const char *max) { (vo
 static bool check_ANNOUNCE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ANNOUNCE_OFF; }
 static bool check_HANDLER(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_HANDLER_COMMANDS; }
 static bool check_IO_URING(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_IO_URING_OFF; }
+static bool check_FORWARDED(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_FORWARDED_FORWARDED; }
 static bool check_ROLE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ROLE_ADMIN; }
 
 static void check_values(const struct config *c)

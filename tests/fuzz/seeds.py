@@ -146,6 +146,52 @@ seeds("message", b"\x08\x20\x80",
       deep='{"message":[[[[[[[[1]]]]]]]]}', wide='{"message":[' + "1," * 40 + '1]}', braces_in_text='{"message":"[[[[[[[[[[{{{{\\"[[[["}',
       array='["message"]', scalar='7', empty='', cut_off='{"message":"a', surrogate='{"message":"\\ud800"}', control='{"message":"a\tb"}')
 
+# ---- proxy_hdr ----
+
+
+def v2(command, family, block):
+    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, family]) + struct.pack(">H", len(block)) + block
+
+
+def tlv(kind, value):
+    return bytes([kind]) + struct.pack(">H", len(value)) + value
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return struct.pack(">I", crc ^ 0xffffffff)
+
+
+V4 = bytes([203, 0, 113, 9, 192, 0, 2, 1, 0xb7, 0xa3, 1, 0xbb])
+V6 = bytes(range(1, 33)) + V4[8:]
+SUMMED = v2(0x21, 0x11, V4 + tlv(1, b"h2") + tlv(3, bytes(4)))
+seeds("proxy_hdr", CUTS,
+      tcp4="PROXY TCP4 203.0.113.9 192.0.2.1 47011 443\r\nGET / HTTP/1.1\r\n",
+      tcp6="PROXY TCP6 2001:db8::9 ::1 1 65535\r\n\x16\x03\x01", unknown="PROXY UNKNOWN\r\n",
+      longest="PROXY UNKNOWN " + " ".join(["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"] * 2 + ["65535"] * 2) + "\r\n",
+      no_end="PROXY TCP4 " + "1" * 100, no_cr="PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", family="PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+      port="PROXY TCP4 1.2.3.4 1.2.3.4 01 65536\r\n", mixed="PROXY TCP6 1.2.3.4 ::1 1 2\r\n", plain="GET / HTTP/1.1\r\n",
+      tls=b"\x16\x03\x01\x02", v2_tcp4=v2(0x21, 0x11, V4) + b"GET /", v2_tcp6=v2(0x21, 0x21, V6) + b"\x16\x03",
+      v2_unix=v2(0x21, 0x31, b"/run/a".ljust(216, b"\0")), v2_local=v2(0x20, 0, b""), v2_unspecified=v2(0x21, 0, b"abc"),
+      v2_tlvs=v2(0x21, 0x12, V4 + tlv(1, b"h2") + tlv(2, b"a.example") + tlv(4, b"") + tlv(0x20, b"\1\0\0\0\0")),
+      v2_crc=SUMMED[:-4] + crc32c(SUMMED), v2_crc_wrong=SUMMED, v2_tlv_long=v2(0x21, 0x11, V4 + b"\4\0\2x"),
+      v2_short=v2(0x21, 0x21, V4), v2_version=v2(0x31, 0x11, V4), v2_command=v2(0x22, 0x11, V4), v2_family=v2(0x21, 0x41, V4),
+      v2_long=v2(0x21, 0x11, V4 + tlv(4, bytes(4080))), v2_cut_off=v2(0x21, 0x11, V4)[:-1])
+
+# ---- forwarded ----
+
+seeds("forwarded", b"",
+      one="203.0.113.9", two="198.51.100.1, 203.0.113.9", proxies="203.0.113.9, 10.0.0.2\n10.0.0.3", ports="203.0.113.9:80, [fd00::1]:443",
+      bare="2001:db8::1, ::ffff:10.0.0.1", unknown="unknown, _hidden", rubbish="rubbish\n\n,,", rfc="for=203.0.113.9;proto=https;by=10.0.0.1",
+      quoted='for="[2001:db8::9]:47011";host="a:80", for=10.0.0.2', ports_rfc='for="203.0.113.9:_p";by=_x', twice="for=1.2.3.4;for=1.2.3.5",
+      open_quote='for="198.51.100.1', odd='for=1.2.3.4;x="', escape='for=1.2.3.4;x="\\', escaped='x="\\"";for=1.2.3.4', empty="",
+      origins="https://example.com\nnull\nfile://\nhttp://[::1]:9600\napp://localhost.\nhttp://a:65536\nHTTP://A.:0",
+      hosts="example.com:80\n[::1]:9600\nexample.com.\na, b", networks="10.0.0.0/8\nfd00::/9\n::/0\n0.0.0.0/0\n10.0.0.1/8\nunix\n1.2.3.4/033")
+
 # ---- config ----
 
 with open(os.path.join(HERE, "..", "..", "conf", "natterd.conf")) as conf:
@@ -163,4 +209,6 @@ seeds("config", b"",
       no_listener='endpoint "/a" { listener = {x} }', no_path='endpoint a { }', star='endpoint "/*a" { }', title_twice="listener a {}\nlistener a {}",
       tokens='token "sha256:%s" { user = u }\ntoken "/a/b" { user = "u" name = "Ann" role = admin }' % ("aB" * 32),
       token_title='token secret { user = u }', token_user='token "/a" { name = x }', token_name='token "/a" { user = u name = " " }',
-      cookie='token_cookie = "a=b"', mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
+      cookie='token_cookie = "a=b"', origins='origins = {same-host, "null", "*", "http://a:1"} origins += {"x"}',
+      proxies='trusted_proxies = {unix, "10.0.0.0/8", "::1"} forwarded = off listener a { proxy_protocol = yes }',
+      network='trusted_proxies = {"10.0.0.1/8"}', nobody="listener a { proxy_protocol = yes }", mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
