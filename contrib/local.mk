@@ -2,9 +2,12 @@
 
 EXTRA_DIST += \
 	contrib/apache/natter.conf \
+	contrib/apache/natter-wstunnel.conf \
 	contrib/caddy/Caddyfile \
 	contrib/haproxy/natter.cfg \
+	contrib/haproxy/natter-proxy.cfg \
 	contrib/nginx/natter.conf \
+	contrib/nginx/natter-stream.conf \
 	contrib/systemd/natterd.service.in \
 	contrib/sysusers.d/natterd.conf \
 	contrib/tmpfiles.d/natterd.conf
