@@ -23,6 +23,7 @@ ring_test =
 endif
 
 unit_tests = \
+	tests/unit/base/test_book \
 	tests/unit/base/test_bucket \
 	tests/unit/base/test_clock \
 	tests/unit/base/test_close \
@@ -30,6 +31,7 @@ unit_tests = \
 	tests/unit/base/test_log \
 	tests/unit/base/test_mailbox \
 	tests/unit/base/test_payload \
+	tests/unit/base/test_ptrset \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
@@ -58,6 +60,7 @@ unit_tests = \
 	tests/unit/daemon/test_key_file \
 	tests/unit/daemon/test_origins \
 	tests/unit/daemon/test_token_table \
+	tests/unit/net/test_addr_limit \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
@@ -80,6 +83,7 @@ if HAVE_SQLITE
 unit_tests += tests/unit/store/test_proof
 endif
 
+tests_unit_base_test_book_LDADD = $(UNIT_BASE)
 tests_unit_base_test_bucket_LDADD = $(UNIT_BASE)
 tests_unit_base_test_clock_LDADD = $(UNIT_BASE)
 tests_unit_base_test_close_LDADD = $(UNIT_BASE)
@@ -87,6 +91,7 @@ tests_unit_base_test_list_LDADD = $(UNIT_BASE)
 tests_unit_base_test_log_LDADD = $(UNIT_BASE)
 tests_unit_base_test_mailbox_LDADD = $(UNIT_BASE)
 tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
+tests_unit_base_test_ptrset_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
@@ -115,6 +120,7 @@ tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_origins_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
+tests_unit_net_test_addr_limit_LDADD = $(UNIT_NET)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)

@@ -191,7 +191,7 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 		snprintf(why, size, "the name of a cookie: letters, digits and !#$%%&'*+-.^_`|~");
 		return http_token(s, strlen(s));
 	}
-	if (strcmp(r->name, "trusted_proxies") == 0) {
+	if (strcmp(r->name, "trusted_proxies") == 0 || strcmp(r->name, "address_exempt") == 0) {
 		snprintf(why, size, "unix, an address, or a network like 10.0.0.0/8 without bits set behind its prefix");
 		return netmask_valid(s);
 	}

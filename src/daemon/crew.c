@@ -7,6 +7,7 @@
 #include "daemon/storage.h"
 #include "daemon/token_table.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/worker.h"
@@ -49,7 +50,8 @@ struct crew {
 	const struct config *config;
 	struct listeners *listeners;
 	struct endpoints *endpoints;
-	struct net_list *trusted_proxies;
+	struct net_list *trusted_proxies, *address_exempt;
+	struct worker_shared shared;
 	struct storage *storage;
 	struct tokens *tokens;
 	struct journal *journal;
@@ -129,7 +131,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 static int make_fronts(struct crew *c)
 {
 	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .tokens = c->tokens,
-				.trusted_proxies = c->trusted_proxies, .connections = &c->connections,
+				.trusted_proxies = c->trusted_proxies, .address_exempt = c->address_exempt,
+				.shared = &c->shared, .connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -173,12 +176,14 @@ int crew_prepare(struct crew *c, char *err, size_t errlen)
 	json_object_seed(0); /* once, while there is one thread */
 	c->endpoints = endpoints_new(c->config, c->tokens);
 	c->trusted_proxies = net_list_new((const char *const *)c->config->trusted_proxies.v, c->config->trusted_proxies.n);
+	c->address_exempt = net_list_new((const char *const *)c->config->address_exempt.v, c->config->address_exempt.n);
+	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->endpoints && c->trusted_proxies && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->endpoints && c->trusted_proxies && c->address_exempt && c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -327,6 +332,8 @@ void crew_free(struct crew *c)
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
 	net_list_free(c->trusted_proxies);
+	net_list_free(c->address_exempt);
+	book_free(c->shared.addresses);
 	endpoints_free(c->endpoints);
 	free(c->mailboxes);
 	free(c->workers);

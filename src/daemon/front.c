@@ -5,6 +5,7 @@
 #include "daemon/origins.h"
 #include "daemon/web_assets.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/audience.h"
@@ -132,6 +133,13 @@ static const char page_headers[] =
 	"Referrer-Policy: no-referrer\r\n"
 	"X-Content-Type-Options: nosniff\r\n";
 
+/* A script that any page may load, as a module too. */
+static const char script_headers[] =
+	"Access-Control-Allow-Origin: *\r\n"
+	"Cache-Control: no-cache\r\n"
+	"Cross-Origin-Resource-Policy: cross-origin\r\n"
+	"X-Content-Type-Options: nosniff\r\n";
+
 static void refuse(struct conn_answer *a, unsigned status, const char *why)
 {
 	a->status = status;
@@ -149,7 +157,7 @@ static bool answer_asset(const struct front *f, const char *path, struct conn_an
 		a->type = w->type;
 		a->body = w->data;
 		a->body_len = w->size;
-		a->extra = page_headers;
+		a->extra = w->shared ? script_headers : page_headers;
 		return true;
 	}
 	return false;
@@ -400,6 +408,7 @@ static void on_tick(struct worker *w)
 	struct front *f = worker_upstairs(w);
 
 	hub_tick(f->hub);
+	book_tick(f->opts.shared->addresses, clock_ms());
 }
 
 static void on_post(struct worker *w)
@@ -435,6 +444,10 @@ static struct worker *make_worker(struct front *f)
 		.upstairs = f,
 		.trusted = f->opts.trusted_proxies,
 		.forwarded = forwarded_by[c->forwarded],
+		.exempt = f->opts.address_exempt,
+		.shared = f->opts.shared,
+		.max_handshakes = c->max_handshakes,
+		.addr = { c->address_connections, c->address_rate, c->address_handshakes },
 		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,

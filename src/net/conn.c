@@ -1,6 +1,8 @@
 #include <config.h>
 
 #include "net/conn.h"
+#include "net/accepted.h"
+#include "net/addr_limit.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
 #include "net/listener.h"
@@ -41,9 +43,6 @@
 /* More than this of unread input that is in pieces is never joined at once. */
 #define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
 
-/* So many may have sent a part of a request head; for one more the oldest goes. */
-#define HEADS_MAX 1024
-
 /* How much waits to be read by us, and by the peer. */
 static size_t input_len(const struct conn *c) { return c->bev ? evbuffer_get_length(bufferevent_get_input(c->bev)) : 0; }
 static size_t output_len(const struct conn *c) { return c->bev ? evbuffer_get_length(bufferevent_get_output(c->bev)) : 0; }
@@ -66,11 +65,23 @@ static struct list *list_of(const struct conn *c)
 	return &worker_here->closing;
 }
 
+static struct book *addresses(void) { return worker_here->opts.shared->addresses; }
+
+static void handshake_over(struct conn *c)
+{
+	if (worker_here->opts.shared)
+		shared_count_give(&worker_here->opts.shared->handshakes);
+	if (c->counted)
+		addr_limit_done(addresses(), addr_limit_key_of_text(conn_address(c)), clock_ms());
+}
+
 void conn_set_state(struct conn *c, enum conn_state state)
 {
 	list_remove(list_of(c), &c->node);
 	if (c->state == CONN_OPEN)
 		stats_add(STAT_sessions, -1);
+	if (c->state == CONN_HANDSHAKE)
+		handshake_over(c);
 	c->state = state;
 	c->since = worker_here->tick;
 	if (state == CONN_OPEN)
@@ -406,8 +417,6 @@ static void begin_handshake(struct conn *c, size_t len)
 {
 	struct worker *w = worker_here;
 
-	if (w->heads.count >= HEADS_MAX)
-		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
 	list_remove(&w->handshaking, &c->node);
 	c->handshake = handshake_new(c);
 	list_append(list_of(c), &c->node);
@@ -582,13 +591,65 @@ uint64_t conn_resume(struct worker *w)
 
 /* ---- the beginning and the end ---- */
 
-void conn_set_address(struct conn *c, const char *text)
+/* It does not count any more among those of its address. */
+static void leave_address(struct conn *c)
 {
-	if (c->trusted && strlen(text) < NET_ADDR_TEXT)
-		strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
+	if (c->counted)
+		addr_limit_leave(addresses(), addr_limit_key_of_text(conn_address(c)), c->state != CONN_HANDSHAKE,
+				 clock_ms());
+	c->counted = false;
 }
 
-int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
+/* It counts, in its handshake, among those of the address that it was given. */
+static void enter_address(struct conn *c)
+{
+	const struct worker_opts *o = &worker_here->opts;
+	const char *address = conn_address(c);
+	struct net_addr a;
+	uint64_t key;
+	enum admission answer;
+
+	if (o->shared == NULL || c->state != CONN_HANDSHAKE || !net_addr_parse(&a, address, strlen(address)) ||
+	    net_list_has(o->exempt, &a) || net_list_has(o->trusted, &a))
+		return;
+	key = addr_limit_key(&a);
+	answer = key ? addr_limit_admit(addresses(), &o->addr, key, clock_ms()) : ADMISSION_OK;
+	c->counted = key && answer != ADMISSION_TURNED_AWAY;
+	if (c->admission == ADMISSION_OK)
+		c->admission = (uint8_t)answer;
+}
+
+void conn_set_address(struct conn *c, const char *text)
+{
+	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT)
+		return;
+	leave_address(c);
+	strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
+	enter_address(c);
+}
+
+/* Who is longest in its handshake; NULL: nobody is. Those that were heard of are in the order of that. */
+static struct conn *oldest_handshake(struct worker *w)
+{
+	struct list_node *mute = list_first(&w->handshaking), *head = list_first(&w->heads);
+	struct conn *m = mute ? list_entry(mute, struct conn, node) : NULL;
+	struct conn *h = head ? list_entry(head, struct conn, node) : NULL;
+
+	return m == NULL || (h && h->since <= m->since) ? h : m;
+}
+
+/* One more begins its handshake: if that is one too many, the oldest goes, unless other workers have them all. */
+static void make_room(struct worker *w)
+{
+	struct shared_count *count = &w->opts.shared->handshakes;
+	struct conn *c;
+
+	shared_count_take(count, 0);
+	while (shared_count_get(count) > w->opts.max_handshakes && (c = oldest_handshake(w)) != NULL)
+		conn_close(c, CLOSE_crowded_out, NULL);
+}
+
+int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
 {
 	char address[NET_ADDR_TEXT];
 	struct net_addr from;
@@ -598,28 +659,29 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 	net_addr_of(&from, peer);
 	net_addr_text(&from, address);
 	trusted = net_list_has(w->opts.trusted, &from);
-	if (listener_is_proxied(l) && !trusted) {
-		proxied_refuse(l, address, "it comes from none of trusted_proxies");
-		close(fd);
-		shared_count_give(w->opts.total);
+	if (listener_is_proxied(a->listener) && !trusted) {
+		proxied_refuse(a->listener, address, "it comes from none of trusted_proxies");
+		accepted_drop(w, a);
 		return 0;
 	}
 	/* A proxy may give any address, others have theirs for good. */
 	c = calloc(1, sizeof(*c) + w->opts.owner_size + (trusted ? sizeof(address) : strlen(address) + 1));
-	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
+	if (c == NULL || event_assign(&c->readable, w->base, a->fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
-		close(fd);
-		shared_count_give(w->opts.total);
+		accepted_drop(w, a);
 		return -1;
 	}
 	strcpy((char *)(c + 1) + w->opts.owner_size, address);
-	c->fd = fd;
-	c->listener = l;
-	c->full = full;
+	c->fd = a->fd;
+	c->listener = a->listener;
+	c->admission = (uint8_t)a->admission;
+	c->counted = a->addr != 0;
 	c->trusted = c->believed = trusted;
-	c->expected = listener_is_proxied(l);
+	c->expected = listener_is_proxied(a->listener);
 	c->since = w->tick;
+	if (w->opts.shared)
+		make_room(w);
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
@@ -634,6 +696,12 @@ static void count_close(const struct conn *c)
 		break;
 	case CLOSE_handshake_timeout:
 		stats_add(STAT_closed_handshake, 1);
+		break;
+	case CLOSE_crowded_out:
+		stats_add(STAT_closed_crowded_out, 1);
+		break;
+	case CLOSE_rate_limited:
+		stats_add(STAT_closed_rate_limited, 1);
 		break;
 	case CLOSE_ping_timeout:
 		stats_add(STAT_closed_ping, 1);
@@ -701,6 +769,7 @@ void conn_free(struct conn *c)
 	if (c->bev)
 		bev_pool_drop(c->bev);
 	close(c->fd);
+	leave_address(c);
 	stats_add(STAT_connections, -1);
 	shared_count_give(worker_here->opts.total);
 	free(c);

@@ -36,6 +36,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct accepted;
 struct conn;
 struct evbuffer;
 struct worker;
@@ -112,8 +113,10 @@ struct conn {
 	uint8_t protocol;        /* enum conn_protocol */
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
-	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
+	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
+	bool counted : 1;        /* among the connections of its address */
+	uint8_t admission : 3;   /* enum admission: not OK, it is here to be refused */
 	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
 	bool expected : 1;       /* its PROXY header is, before anything else */
 	bool believed : 1;       /* and so are the fields of its request that say whose it is */
@@ -128,10 +131,10 @@ static inline struct worker *conn_worker(const struct conn *c)
 }
 
 /*
- * Takes FD, an accepted socket that does not block, and begins the handshake.
- * FULL: only to be told so. -1: no memory, FD is closed.
+ * Takes A's socket, which does not block, and begins the handshake. -1: no
+ * memory, it is closed, and its places are given back.
  */
-int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full);
+int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer);
 
 /*
  * What upstairs keeps with each connection: worker_opts.owner_size bytes,
@@ -143,7 +146,11 @@ struct conn *conn_of_owner(const void *owner);
 /* The peer's, or what a trusted proxy says it is; as text, "unix" for a unix socket. */
 const char *conn_address(const struct conn *c);
 
-/* The address that counts from now on, in at most NET_ADDR_TEXT bytes; of a connection from a trusted proxy only. */
+/*
+ * The address that counts from now on, in at most NET_ADDR_TEXT bytes; of a
+ * connection from a trusted proxy only. It may have too many connections:
+ * then the request will be refused.
+ */
 void conn_set_address(struct conn *c, const char *text);
 
 /* Whether it takes and gives messages still. */

@@ -74,7 +74,7 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	struct handshake *h = arg;
 	struct ws_upgrade u;
 	enum ws_upgrade_verdict verdict;
-	struct http_request r = { .head = head, .bytes = bytes, .full = h->conn->full };
+	struct http_request r = { .head = head, .bytes = bytes, .full = h->conn->admission == ADMISSION_FULL };
 
 	h->head_only = head->head_only;
 	if (head->status) {
@@ -84,6 +84,10 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	verdict = ws_upgrade_check(head, bytes, &u);
 	if (verdict == WS_UPGRADE_BAD) {
 		refuse(h, u.status, u.why);
+		return;
+	}
+	if (h->conn->admission > ADMISSION_FULL) {
+		refuse(h, 429, admission_why(h->conn->admission));
 		return;
 	}
 	r.websocket = verdict == WS_UPGRADE_OK;

@@ -4,7 +4,9 @@
 #include "net/accepted.h"
 #include "net/worker.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "wire/netmask.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -361,23 +363,56 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->evl);
 }
 
+/* Closed with a reset: of this one nothing more shall wait in the kernel. */
+static void turn_away(int fd, const struct net_addr *from, const char *why)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	char address[NET_ADDR_TEXT];
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+	stats_add(STAT_turned_away, 1);
+	log_limited(LOG_LEVEL_WARNING, "connections are turned away", "address=%s why=\"%s\"",
+		    net_addr_text(from, address), why);
+}
+
+/* Finds A its place among those of its address and among all. Whether it may come in, perhaps to be refused. */
+static bool admit(const struct worker_opts *o, struct accepted *a, const struct net_addr *from)
+{
+	uint64_t now = clock_ms();
+
+	if (o->shared && !net_list_has(o->exempt, from) && !net_list_has(o->trusted, from))
+		a->addr = addr_limit_key(from);
+	if (a->addr)
+		a->admission = addr_limit_admit(o->shared->addresses, &o->addr, a->addr, now);
+	if (a->admission == ADMISSION_TURNED_AWAY) {
+		turn_away(a->fd, from, "limits per address");
+		return false;
+	}
+	if (shared_count_take(o->total, o->max_connections))
+		return true;
+	stats_add(STAT_refused_full, 1);
+	log_limited(LOG_LEVEL_WARNING, "max_connections reached", "max_connections=%zu", o->max_connections);
+	if (a->admission == ADMISSION_OK)
+		a->admission = ADMISSION_FULL;
+	if (shared_count_take(o->total, o->max_connections + TOLD_FULL))
+		return true;
+	if (a->addr)
+		addr_limit_leave(o->shared->addresses, a->addr, false, now);
+	turn_away(a->fd, from, "max_connections");
+	return false;
+}
+
 static void on_accept(struct evconnlistener *evl, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
 {
 	struct listener *l = arg;
-	const struct worker_opts *o = &l->worker->opts;
-	bool full = !shared_count_take(o->total, o->max_connections);
+	struct accepted a = { .from = l->worker, .listener = l, .fd = fd };
+	struct net_addr from;
 
 	(void)evl;
-	if (full) {
-		stats_add(STAT_refused_full, 1);
-		log_limited(LOG_LEVEL_WARNING, "max_connections reached", "max_connections=%zu", o->max_connections);
-		if (!shared_count_take(o->total, o->max_connections + TOLD_FULL)) {
-			close(fd);
-			return;
-		}
-	}
-	accepted_give(l->others ? l->others[l->next++ % l->n_others] : l->worker,
-		      &(struct accepted){ .from = l->worker, .listener = l, .fd = fd, .full = full }, peer, len);
+	net_addr_of(&from, peer);
+	if (admit(&l->worker->opts, &a, &from))
+		accepted_give(l->others ? l->others[l->next++ % l->n_others] : l->worker, &a, peer, len);
 	if (++l->accepted >= ACCEPTS_A_TURN)
 		stop_accepting(l, 0);
 }

@@ -4,6 +4,8 @@ noinst_LIBRARIES += src/net/libnet.a
 src_net_libnet_a_SOURCES = \
 	src/net/accepted.c \
 	src/net/accepted.h \
+	src/net/addr_limit.c \
+	src/net/addr_limit.h \
 	src/net/bev_pool.c \
 	src/net/bev_pool.h \
 	src/net/conn.c \

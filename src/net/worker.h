@@ -19,6 +19,7 @@
 #include "base/shared.h"
 #include "base/stats.h"
 
+#include "net/addr_limit.h"
 #include "net/bev_pool.h"
 #include "net/upgrade_filter.h"
 #include "wire/forwarded.h"
@@ -53,6 +54,12 @@ struct worker_ops {
 	void (*drained)(struct conn *c);
 };
 
+/* What all workers share. */
+struct worker_shared {
+	struct book *addresses;          /* addr_limit.h */
+	struct shared_count handshakes;  /* that are not done */
+};
+
 struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
@@ -61,6 +68,10 @@ struct worker_opts {
 	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
+	struct worker_shared *shared;
+	size_t max_handshakes;      /* of all workers, that are not done; for one more the oldest goes */
+	struct addr_limit_opts addr; /* what an address may have */
+	const struct net_list *exempt; /* addresses that may have any number, besides the trusted proxies; NULL: none */
 	unsigned workers;           /* how many there are; 0 is 1 */
 	size_t max_head;            /* bytes of a request head */
 	size_t send_queue;          /* bytes that may wait for one reader */
