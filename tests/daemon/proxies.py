@@ -12,7 +12,9 @@ import ssl
 import subprocess
 import tempfile
 
-from natterd import DEADLINE, HERE, Natterd, wait_for
+import pytest
+
+from natterd import DEADLINE, HERE, Natterd, run, wait_for
 
 CONTRIB = os.path.join(HERE, "..", "..", "contrib")
 APACHE_MODULES = "/usr/lib/apache2/modules"
@@ -74,8 +76,53 @@ class Certificate:
         os.chmod(self.dir, 0o755)
         self.context = ssl.create_default_context(cafile=self.cert)
 
+    def listener(self):
+        """Options of a natterd's listener that speaks TLS."""
+        if "\ttls = " not in run("--print-config", "127.0.0.1", "0")[1]:
+            pytest.skip("this natterd speaks no TLS")
+        return f'tls = yes certificate = "{self.cert}" key = "{self.key}" '
+
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)
+
+
+class Secured:
+    """A socket that speaks TLS, with its hello in the caller's hands."""
+
+    def __init__(self, sock, context):
+        self.sock, self.inbox, self.outbox = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.inbox, self.outbox, server_hostname="example.org")
+        self.settimeout, self.close = sock.settimeout, sock.close
+
+    def hello(self):
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        return self.outbox.read()
+
+    def go_on(self, do, *args):
+        while True:
+            try:
+                result = do(*args)
+                self.sock.sendall(self.outbox.read())
+                return result
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.outbox.read())
+                data = self.sock.recv(65536)
+                if data:
+                    self.inbox.write(data)
+                else:
+                    self.inbox.write_eof()
+
+    def handshake(self):
+        self.go_on(self.tls.do_handshake)
+
+    def sendall(self, data):
+        self.go_on(self.tls.write, data)
+
+    def recv(self, n):
+        return self.go_on(self.tls.read, n)
 
 
 class Proxy:

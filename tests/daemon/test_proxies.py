@@ -5,20 +5,10 @@ import pytest
 
 import proxies
 from natterd import Client, Closed, frame, wait_for
-from proxies import VARIANTS, Proxy
+from proxies import VARIANTS, Proxy, swap
 
-# What passes bytes on ends no TLS.
-CASES = [(name, tls) for name in VARIANTS for tls in (False, True) if not (tls and VARIANTS[name][1] == "")]
+CASES = [(name, tls) for name in VARIANTS for tls in (False, True)]
 NEEDS = {"nginx": "nginx", "apache2": "apache2-bin", "haproxy": "haproxy"}
-
-
-@pytest.fixture(scope="module")
-def certificate():
-    if not proxies.find("openssl"):
-        pytest.skip("openssl is missing (Debian: openssl)")
-    c = proxies.Certificate()
-    yield c
-    c.remove()
 
 
 class Front:
@@ -48,7 +38,11 @@ def front(request, certificate):
     if name == "nginx-stream" and not os.path.exists(proxies.STREAM_MODULE):
         pytest.skip("nginx's stream module is missing (Debian: libnginx-mod-stream)")
     cert = certificate if tls else None
-    p = Proxy(*variant(cert))
+    passes_on = prefix == ""  # as it is: TLS ends in natterd
+    conf, build = variant(None if passes_on else cert)
+    if passes_on and tls:
+        conf = swap(conf, ("proxy_protocol = yes", cert.listener() + "proxy_protocol = yes"))
+    p = Proxy(conf, build)
     yield Front(p, prefix, cert)
     p.stop()
 
