@@ -5,6 +5,7 @@ fuzz_targets = \
 	tests/fuzz/fuzz_config \
 	tests/fuzz/fuzz_forwarded \
 	tests/fuzz/fuzz_http_head \
+	tests/fuzz/fuzz_jwt \
 	tests/fuzz/fuzz_message \
 	tests/fuzz/fuzz_proxy_hdr \
 	tests/fuzz/fuzz_utf8 \
@@ -26,11 +27,12 @@ tests_fuzz_libreplay_a_SOURCES = tests/fuzz/replay.c tests/fuzz/fuzz.h tests/fuz
 	$(fuzzed_sources)
 tests_fuzz_libreplay_a_CFLAGS = $(AM_CFLAGS) $(REPLAY_SANITIZER)
 
-FUZZ_LIBS = $(PTHREAD_LIBS) $(WIRE_LIBS) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(CONFUSE_LIBS)
+FUZZ_LIBS = $(PTHREAD_LIBS) $(WIRE_LIBS) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(JWT_LIBS) $(CRYPTO_LIBS) $(CONFUSE_LIBS)
 REPLAY = tests/fuzz/libreplay.a $(REPLAY_SANITIZER) $(FUZZ_LIBS)
 tests_fuzz_fuzz_config_LDADD = $(REPLAY)
 tests_fuzz_fuzz_forwarded_LDADD = $(REPLAY)
 tests_fuzz_fuzz_http_head_LDADD = $(REPLAY)
+tests_fuzz_fuzz_jwt_LDADD = $(REPLAY)
 tests_fuzz_fuzz_message_LDADD = $(REPLAY)
 tests_fuzz_fuzz_proxy_hdr_LDADD = $(REPLAY)
 tests_fuzz_fuzz_utf8_LDADD = $(REPLAY)
@@ -53,6 +55,7 @@ EXTRA_DIST += \
 	tests/fuzz/config.dict \
 	tests/fuzz/forwarded.dict \
 	tests/fuzz/http_head.dict \
+	tests/fuzz/jwt.dict \
 	tests/fuzz/message.dict \
 	tests/fuzz/proxy_hdr.dict \
 	tests/fuzz/run \
