@@ -228,6 +228,7 @@ EXTRA_DIST += \
 	tests/bench/rivals/ws.mjs \
 	tests/bench/run \
 	tests/daemon/natterd.py \
+	tests/daemon/proxies.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
 	tests/daemon/test_bench_run.py \
@@ -243,6 +244,8 @@ EXTRA_DIST += \
 	tests/daemon/test_origins.py \
 	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
+	tests/daemon/test_proxies.py \
+	tests/daemon/test_proxy.py \
 	tests/daemon/test_reload.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \

@@ -53,7 +53,7 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return c->handshake ? &worker_here->heads : &worker_here->handshaking;
+		return c->handshake && !c->expected ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
 		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
@@ -721,10 +721,10 @@ static void count_close(const struct conn *c)
 /* Frees what the handshake or the WebSocket holds; on the way to the next state. */
 static void let_go_of_protocol(struct conn *c)
 {
-	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
+	struct handshake *h;
 
-	if (c->state == CONN_HANDSHAKE)
-		proxied_forget(c);
+	proxied_forget(c);
+	h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
 	conn_set_state(c, CONN_CLOSING);

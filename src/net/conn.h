@@ -97,8 +97,10 @@ struct conn {
 	union {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;   /* ref'd */
-			struct handshake *handshake; /* NULL: no byte has come */
-			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
+			union {
+				struct handshake *handshake; /* NULL: no byte has come */
+				struct proxied *proxied;     /* while expected: a part of its PROXY header, or NULL */
+			};
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};

@@ -238,7 +238,7 @@ class Closed(Exception):
 class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
 
-    SOURCE: the address of this machine from which it connects. FIRST: what it sends ahead of its request.
+    source: the address of this machine from which it connects. first: what it sends before anything else.
     """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
@@ -252,6 +252,7 @@ class Client:
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(first)
         self.buffer = b""
         self.key = key
         self.status = self.headers = None
@@ -259,7 +260,7 @@ class Client:
                         f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                         + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
         if upgrade:
-            self.send_raw(first + self.request)
+            self.send_raw(self.request)
             self.read_handshake()
 
     def read_handshake(self, status=101):
