@@ -1,10 +1,11 @@
 #include <config.h>
 
 #include "daemon/config.h"
+#include "daemon/config_check.h"
+#include "daemon/origins.h"
 
-#include "chat/name.h"
 #include "wire/http_head.h"
-#include "wire/utf8.h"
+#include "wire/netmask.h"
 
 #include <arpa/inet.h>
 #include <confuse.h>
@@ -15,11 +16,11 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, ROLE };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, FORWARDED,
+	    ROLE, ANONYMOUS, ALGORITHM };
 
 struct row {
 	enum kind kind;
@@ -46,11 +47,17 @@ static const struct row token_rows[] = {
 #include "daemon/config.def"
 };
 
+static const struct row jwt_rows[] = {
+#define JWT(kind, name, def, min, max, when, help) ROW(config_jwt, kind, name, def, min, max)
+#include "daemon/config.def"
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define N_GLOBAL COUNT(global_rows)
 #define N_LISTENER COUNT(listener_rows)
 #define N_ENDPOINT COUNT(endpoint_rows)
 #define N_TOKEN COUNT(token_rows)
+#define N_JWT COUNT(jwt_rows)
 
 static const struct {
 	enum kind kind;
@@ -77,6 +84,8 @@ static const struct row *row_of(cfg_t *section, const char *option)
 		return find_row(endpoint_rows, N_ENDPOINT, option);
 	if (strcmp(cfg_name(section), "token") == 0)
 		return find_row(token_rows, N_TOKEN, option);
+	if (strcmp(cfg_name(section), "jwt") == 0)
+		return find_row(jwt_rows, N_JWT, option);
 	return find_row(global_rows, N_GLOBAL, option);
 }
 
@@ -114,23 +123,30 @@ static bool is_number(enum kind k) { return k == INT || k == AUTO || k == SIZE |
 
 static bool is_auto(const struct row *r, const char *s) { return r->kind == AUTO && strcmp(s, "auto") == 0; }
 
-static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+/* 1: yes, 0: no, -1: neither. */
+static int parse_bool(const char *s)
 {
 	static const char *const yes[] = { "yes", "on", "true" }, *const no[] = { "no", "off", "false" };
 
-	if (kind != BOOL) {
-		for (size_t i = 0; i < COUNT(words); i++) {
-			if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
-				*value = words[i].value;
-				return true;
-			}
-		}
-		return false;
+	for (size_t i = 0; i < COUNT(yes); i++)
+		if (strcmp(s, yes[i]) == 0 || strcmp(s, no[i]) == 0)
+			return strcmp(s, yes[i]) == 0;
+	return -1;
+}
+
+static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+{
+	int truth = kind == BOOL || kind == ANONYMOUS ? parse_bool(s) : -1;
+
+	if (truth >= 0) {
+		*value = kind == BOOL ? (uint32_t)truth : truth ? CONFIG_ANONYMOUS_YES : CONFIG_ANONYMOUS_NO;
+		return true;
 	}
-	for (size_t i = 0; i < COUNT(yes); i++) {
-		*value = strcmp(s, yes[i]) == 0;
-		if (*value || strcmp(s, no[i]) == 0)
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
+			*value = words[i].value;
 			return true;
+		}
 	}
 	return false;
 }
@@ -161,15 +177,6 @@ static void expected(const struct row *r, char *buf, size_t size)
 		list_words(r->kind, buf, size);
 }
 
-/* Text as it may go into JSON, a header or a path. */
-static bool is_text(const char *s)
-{
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return false;
-	return utf8_valid(s, strlen(s));
-}
-
 /* Whether S is a good value for R; WHY says what was expected. */
 static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 {
@@ -188,8 +195,16 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 		snprintf(why, size, "the name of a cookie: letters, digits and !#$%%&'*+-.^_`|~");
 		return http_token(s, strlen(s));
 	}
+	if (strcmp(r->name, "trusted_proxies") == 0 || strcmp(r->name, "address_exempt") == 0) {
+		snprintf(why, size, "unix, an address, or a network like 10.0.0.0/8 without bits set behind its prefix");
+		return netmask_valid(s);
+	}
+	if (strcmp(r->name, "origins") == 0) {
+		snprintf(why, size, "same-host, null, * or an origin like https://example.com without a path");
+		return origins_valid(s);
+	}
 	snprintf(why, size, "UTF-8 text without control characters");
-	return is_text(s);
+	return config_is_text(s);
 }
 
 /* ---- reading ---- */
@@ -229,32 +244,6 @@ static int check_option(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
-/* What one row alone cannot know. */
-static const char *bad_listener(cfg_t *l)
-{
-	const char *path = cfg_getstr(l, "path"), *mode = cfg_getstr(l, "mode");
-	struct sockaddr_un un;
-
-	if (path[0] && path[0] != '/')
-		return "path: expected an absolute path";
-	if (strlen(path) >= sizeof(un.sun_path))
-		return "path: too long for a unix socket";
-	if (mode[0] == '\0' || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 4)
-		return "mode: expected octal permissions like 0660";
-	return NULL;
-}
-
-static const char *bad_endpoint(cfg_t *e)
-{
-	const char *path = cfg_title(e), *star = strchr(path, '*');
-
-	if (path[0] != '/')
-		return "an endpoint's path begins with /";
-	if (star && (star[1] != '\0' || star[-1] != '/'))
-		return "an endpoint's path may have a * only as its end /*";
-	return NULL;
-}
-
 static int hex_value(char c)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -279,46 +268,6 @@ static bool parse_hash(const char *s, unsigned char hash[32])
 		hash[i] = (unsigned char)(high << 4 | low);
 	}
 	return true;
-}
-
-static bool is_token_title(const char *title)
-{
-	unsigned char hash[32];
-
-	return parse_hash(title, hash) || (title[0] == '/' && is_text(title));
-}
-
-static const char *bad_token(cfg_t *t)
-{
-	const char *user = cfg_getstr(t, "user"), *name = cfg_getstr(t, "name"), *why = NULL;
-	struct payload *p;
-
-	if (user == NULL)
-		return "user: expected a user's id";
-	p = name_user(user, strlen(user), &why);
-	if (p && name[0]) {
-		payload_unref(p);
-		p = name_person(name, strlen(name), &why);
-	}
-	payload_unref(p);
-	return p ? NULL : why;
-}
-
-static int check_section(cfg_t *cfg, cfg_opt_t *opt)
-{
-	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-	const char *kind = cfg_opt_name(opt), *bad;
-
-	if (strcmp(kind, "token") == 0 && !is_token_title(cfg_title(s))) {
-		/* The title is not repeated: it may be the token itself. */
-		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
-		return -1;
-	}
-	bad = strcmp(kind, "listener") == 0 ? bad_listener(s) : strcmp(kind, "token") == 0 ? bad_token(s) : bad_endpoint(s);
-	if (bad == NULL)
-		return 0;
-	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
-	return -1;
 }
 
 /* libconfuse's description of a section, made from its rows. Everything is text to it; we know the kinds. */
@@ -352,11 +301,13 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 
 static cfg_t *new_parser(void)
 {
-	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], top[N_GLOBAL + 5];
+	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], jwt[N_JWT + 1];
+	cfg_opt_t top[N_GLOBAL + 6];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("token", token, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("jwt", jwt, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR(END_MARK, "", CFGF_NONE),
 		CFG_END(),
 	};
@@ -365,6 +316,7 @@ static cfg_t *new_parser(void)
 	describe(listener, listener_rows, N_LISTENER);
 	describe(endpoint, endpoint_rows, N_ENDPOINT);
 	describe(token, token_rows, N_TOKEN);
+	describe(jwt, jwt_rows, N_JWT);
 	describe(top, global_rows, N_GLOBAL);
 	memcpy(top + N_GLOBAL, sections, sizeof(sections));
 	cfg = cfg_init(top, CFGF_NONE);
@@ -375,9 +327,7 @@ static cfg_t *new_parser(void)
 	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
-	cfg_set_validate_func(cfg, "listener", check_section);
-	cfg_set_validate_func(cfg, "endpoint", check_section);
-	cfg_set_validate_func(cfg, "token", check_section);
+	validate_all(cfg, "jwt|", jwt_rows, N_JWT);
 	return cfg;
 }
 
@@ -406,8 +356,8 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 	switch (r->kind) {
 	case LIST:
 		return copy_list((struct config_list *)(void *)member, cfg, r->name);
-	case STRING:
-		return (*(char **)(void *)member = strdup(s)) != NULL;
+	case STRING: /* NULL where there is no default and nothing is said, which config_check() finds */
+		return s == NULL || (*(char **)(void *)member = strdup(s)) != NULL;
 	case SIZE:
 		parse_number(r->kind, s, &n);
 		*(uint64_t *)(void *)member = n;
@@ -422,16 +372,28 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 		parse_word(r->kind, s, &w);
 		*(bool *)member = w;
 		return true;
-	default:
-		parse_word(r->kind, s, &w);
+	default: /* as above: CONFIG_MISSING */
+		if (s == NULL)
+			w = CONFIG_MISSING;
+		else
+			parse_word(r->kind, s, &w);
 		*(uint32_t *)(void *)member = w;
 		return true;
 	}
 }
 
+/* "FILE:LINE", which the caller owns. */
+static char *where_is(cfg_t *s)
+{
+	char where[4200];
+
+	snprintf(where, sizeof(where), "%s:%d", s->filename ? s->filename : "", s->line);
+	return strdup(where);
+}
+
 static bool fill_listener(struct config_listener *l, cfg_t *s)
 {
-	bool good = (l->name = strdup(cfg_title(s))) != NULL;
+	bool good = (l->name = strdup(cfg_title(s))) != NULL && (l->where = where_is(s)) != NULL;
 
 	for (size_t i = 0; i < N_LISTENER; i++)
 		good = store(l, &listener_rows[i], s) && good;
@@ -443,7 +405,7 @@ static bool fill_listener(struct config_listener *l, cfg_t *s)
 /* What the section does not say is as the global option of the same name. */
 static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 {
-	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL;
+	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL && (e->where = where_is(s)) != NULL;
 
 	for (size_t i = 0; i < N_ENDPOINT; i++) {
 		const struct row *r = &endpoint_rows[i];
@@ -453,15 +415,19 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 	return good;
 }
 
+static bool fill_jwt(struct config_jwt *j, cfg_t *s)
+{
+	bool good = (j->title = strdup(cfg_title(s))) != NULL && (j->where = where_is(s)) != NULL;
+
+	for (size_t i = 0; i < N_JWT; i++)
+		good = store(j, &jwt_rows[i], s) && good;
+	return good;
+}
+
 static bool fill_token(struct config_token *t, cfg_t *s)
 {
-	char where[4200];
-	bool good;
+	bool good = (t->title = strdup(cfg_title(s))) != NULL && (t->where = where_is(s)) != NULL;
 
-	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
-	t->where = strdup(where);
-	t->title = strdup(cfg_title(s));
-	good = t->where && t->title;
 	t->hashed = parse_hash(cfg_title(s), t->sha256);
 	for (size_t i = 0; i < N_TOKEN; i++)
 		good = store(t, &token_rows[i], s) && good;
@@ -477,7 +443,8 @@ static bool fill(struct config *c, cfg_t *cfg)
 	c->listeners = calloc(cfg_size(cfg, "listener") + 1, sizeof(*c->listeners));
 	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
 	c->tokens = calloc(cfg_size(cfg, "token") + 1, sizeof(*c->tokens));
-	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL)
+	c->jwts = calloc(cfg_size(cfg, "jwt") + 1, sizeof(*c->jwts));
+	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL || c->jwts == NULL)
 		return false;
 	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
 		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
@@ -489,31 +456,9 @@ static bool fill(struct config *c, cfg_t *cfg)
 	for (; c->n_tokens < cfg_size(cfg, "token"); c->n_tokens++)
 		if (!fill_token(&c->tokens[c->n_tokens], cfg_getnsec(cfg, "token", (unsigned)c->n_tokens)))
 			return c->n_tokens++, false;
-	return true;
-}
-
-static bool names_listener(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_listeners; i++)
-		if (strcmp(c->listeners[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Every listener that an endpoint names has to be there. */
-static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
-{
-	for (size_t i = 0; i < c->n_endpoints; i++) {
-		const struct config_endpoint *e = &c->endpoints[i];
-
-		for (size_t k = 0; k < e->listener.n; k++) {
-			if (names_listener(c, e->listener.v[k]))
-				continue;
-			snprintf(err, errlen, "%s: endpoint \"%s\": there is no listener \"%s\"", file, e->path_pattern,
-				 e->listener.v[k]);
-			return false;
-		}
-	}
+	for (; c->n_jwts < cfg_size(cfg, "jwt"); c->n_jwts++)
+		if (!fill_jwt(&c->jwts[c->n_jwts], cfg_getnsec(cfg, "jwt", (unsigned)c->n_jwts)))
+			return c->n_jwts++, false;
 	return true;
 }
 
@@ -549,37 +494,88 @@ static bool at_end(cfg_t *cfg)
 	return cfg_parse_buf(cfg, "\"" END_MARK "\" = yes\n") == CFG_SUCCESS && strcmp(cfg_getstr(cfg, END_MARK), "yes") == 0;
 }
 
+/* Behind a whole file this is one too many; where a section has no end libconfuse does not mind, and this ends it. */
+#define BRACE "\n}\n"
+#define BRACE_LEN (sizeof(BRACE) - 1)
+
+/* All of the file, and BRACE behind it. The caller owns it. */
+static char *read_file(const char *file, size_t *len, char *err, size_t errlen)
+{
+	FILE *f = fopen(file, "r"), *to;
+	char *text = NULL, some[4096];
+	size_t n, got;
+	int e;
+
+	to = f ? open_memstream(&text, &n) : NULL;
+	while (to && (got = fread(some, 1, sizeof(some), f)) > 0)
+		fwrite(some, 1, got, to);
+	e = errno;
+	if (to && (fwrite(BRACE, 1, BRACE_LEN, to), fclose(to)) == 0 && !ferror(f)) {
+		fclose(f);
+		*len = n - BRACE_LEN;
+		return text;
+	}
+	snprintf(err, errlen, "%s: %s", file, strerror(e));
+	if (f)
+		fclose(f);
+	free(text);
+	return NULL;
+}
+
+static bool parse_text(cfg_t *cfg, const char *file, char *text, size_t len)
+{
+	FILE *f = len ? fmemopen(text, len, "r") : NULL;
+	int rc = len ? CFG_PARSE_ERROR : CFG_SUCCESS;
+
+	free(cfg->filename);
+	cfg->filename = strdup(file);
+	if (f) {
+		rc = cfg_parse_fp(cfg, f);
+		fclose(f);
+	}
+	return rc == CFG_SUCCESS;
+}
+
+static bool sections_end(const char *file, char *text, size_t len)
+{
+	cfg_t *again = new_parser();
+	bool good = again != NULL;
+
+	if (again) {
+		cfg_set_error_function(again, ignore_error);
+		good = !parse_text(again, file, text, len + BRACE_LEN);
+		cfg_free(again);
+	}
+	return good;
+}
+
 static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
 {
-	FILE *f;
-	int rc;
+	size_t len;
+	char *text;
+	bool good;
 
 	if (file == NULL)
 		return true;
-	f = fopen(file, "r");
-	if (f == NULL) {
-		snprintf(err, errlen, "%s: %s", file, strerror(errno));
+	text = read_file(file, &len, err, errlen);
+	if (text == NULL)
 		return false;
+	good = parse_text(cfg, file, text, len);
+	if (!good && !report.failed)
+		cfg_error(cfg, "an option without a name");
+	if (good && !(at_end(cfg) && sections_end(file, text, len))) {
+		snprintf(err, errlen, "%s: a section, a comment or a quoted text has no end", file);
+		good = false;
 	}
-	free(cfg->filename);
-	cfg->filename = strdup(file);
-	rc = cfg_parse_fp(cfg, f);
-	fclose(f);
-	if (rc != CFG_SUCCESS) {
-		if (!report.failed)
-			cfg_error(cfg, "an option without a name");
-		return false;
-	}
-	if (at_end(cfg))
-		return true;
-	snprintf(err, errlen, "%s: a comment or a quoted text has no end", file);
-	return false;
+	free(text);
+	return good;
 }
 
 struct config *config_load(const char *file, char *err, size_t errlen)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	cfg_t *cfg = new_parser();
+	struct faults faults;
 	bool good;
 
 	snprintf(err, errlen, "no memory");
@@ -587,29 +583,37 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	report.size = errlen;
 	report.failed = false;
 	reset_scanner();
-	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg) &&
-	       check_names(c, file, err, errlen);
+	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg);
 	if (cfg)
 		cfg_free(cfg);
+	faults_init(&faults, err, errlen);
+	if (c)
+		atomic_init(&c->refs, 1);
 	if (good)
+		config_check(c, file, &faults);
+	if (good && faults.len == 0)
 		return c;
 	config_free(c);
 	return NULL;
+}
+
+static void free_list(struct config_list *l)
+{
+	while (l->n > 0)
+		free(l->v[--l->n]);
+	free(l->v);
+	l->v = NULL;
 }
 
 static void free_rows(void *base, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		void *member = (char *)base + rows[i].offset;
-		struct config_list *l = member;
 
 		if (rows[i].kind == STRING)
 			free(*(char **)member);
-		if (rows[i].kind != LIST)
-			continue;
-		for (size_t k = 0; k < l->n; k++)
-			free(l->v[k]);
-		free(l->v);
+		else if (rows[i].kind == LIST)
+			free_list(member);
 	}
 }
 
@@ -618,18 +622,26 @@ static void free_listeners(struct config *c)
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		free_rows(&c->listeners[i], listener_rows, N_LISTENER);
 		free(c->listeners[i].name);
+		free(c->listeners[i].where);
 	}
 	free(c->listeners);
 }
 
+struct config *config_ref(struct config *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
 void config_free(struct config *c)
 {
-	if (c == NULL)
+	if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	free_listeners(c);
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		free_rows(&c->endpoints[i], endpoint_rows, N_ENDPOINT);
 		free(c->endpoints[i].path_pattern);
+		free(c->endpoints[i].where);
 	}
 	free(c->endpoints);
 	for (size_t i = 0; i < c->n_tokens; i++) {
@@ -638,11 +650,43 @@ void config_free(struct config *c)
 		free(c->tokens[i].where);
 	}
 	free(c->tokens);
+	for (size_t i = 0; i < c->n_jwts; i++) {
+		free_rows(&c->jwts[i], jwt_rows, N_JWT);
+		free(c->jwts[i].title);
+		free(c->jwts[i].where);
+	}
+	free(c->jwts);
 	free_rows(c, global_rows, N_GLOBAL);
 	free(c);
 }
 
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < c->n_tokens; i++)
+		if (!c->tokens[i].hashed)
+			fn(arg, c->tokens[i].title, c->tokens[i].where);
+}
+
 /* ---- HOST PORT ---- */
+
+static int set_to_one(struct config_list *l, const char *text)
+{
+	free_list(l);
+	l->v = calloc(2, sizeof(*l->v));
+	if (l->v == NULL || (l->v[0] = strdup(text)) == NULL)
+		return -1;
+	l->n = 1;
+	return 0;
+}
+
+int config_allow_all_origins(struct config *c)
+{
+	int rc = set_to_one(&c->origins, "*");
+
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		rc |= set_to_one(&c->endpoints[i].origins, "*");
+	return rc;
+}
 
 static bool is_literal(const char *host)
 {
@@ -783,4 +827,6 @@ void config_print(const struct config *c, FILE *to)
 		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
 	for (size_t i = 0; i < c->n_tokens; i++)
 		print_section("token", c->tokens[i].title, token_rows, N_TOKEN, &c->tokens[i], to);
+	for (size_t i = 0; i < c->n_jwts; i++)
+		print_section("jwt", c->jwts[i].title, jwt_rows, N_JWT, &c->jwts[i], to);
 }

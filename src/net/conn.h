@@ -26,6 +26,7 @@
 
 #include "base/close.h"
 #include "base/list.h"
+#include "wire/forwarded.h"
 #include "wire/http_head.h"
 #include "wire/ws_stream.h"
 
@@ -35,10 +36,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct accepted;
 struct conn;
 struct evbuffer;
 struct worker;
 struct handshake;
+struct proxied;
 struct listener;
 struct fanout_seat;
 struct sockaddr;
@@ -58,7 +61,8 @@ struct http_request {
 	const struct http_head *head;
 	const char *bytes;       /* the head's bytes, for its pieces */
 	const char *listener;    /* the listener's name */
-	const char *address;     /* the peer's, as text; "unix" for a unix socket */
+	const char *address;     /* the client's, as text; "unix" for a unix socket */
+	enum forwarded_by by;    /* by which field's hosts a trusted proxy says what it was asked for */
 	bool websocket;          /* asks for a WebSocket, and rightly */
 	bool full;               /* max_connections is reached: to be refused */
 };
@@ -68,7 +72,7 @@ struct conn_answer {
 	unsigned status;         /* 101, or an HTTP status */
 
 	/* 101: what lies at conn_owner() is closed when the connection is */
-	const struct ws_limits *limits;  /* must outlive the connection */
+	const struct ws_limits *limits;  /* must stay until it is closed */
 	const char *subprotocol; /* NULL: none; copied */
 	size_t subprotocol_len;
 	bool deflate;            /* to agree on permessage-deflate, where the client offers it */
@@ -92,8 +96,11 @@ struct conn {
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
-			struct listener *listener;
-			struct handshake *handshake; /* NULL: no byte has come */
+			struct listener *listener;   /* ref'd */
+			union {
+				struct handshake *handshake; /* NULL: no byte has come */
+				struct proxied *proxied;     /* while expected: a part of its PROXY header, or NULL */
+			};
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -108,9 +115,14 @@ struct conn {
 	uint8_t protocol;        /* enum conn_protocol */
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
-	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
+	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
-	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
+	bool counted : 1;        /* among the connections of its address */
+	uint8_t admission : 3;   /* enum admission: not OK, it is here to be refused */
+	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
+	bool expected : 1;       /* its PROXY header is, before anything else */
+	bool believed : 1;       /* and so are the fields of its request that say whose it is */
+	/* the owner's bytes, as many as the worker's opts say, and the address that counts, as text */
 };
 
 /* The worker whose thread this is. */
@@ -121,10 +133,10 @@ static inline struct worker *conn_worker(const struct conn *c)
 }
 
 /*
- * Takes FD, an accepted socket that does not block, and begins the handshake.
- * FULL: only to be told so. -1: no memory, FD is closed.
+ * Takes A's socket, which does not block, and begins the handshake. -1: no
+ * memory, it is closed, and its places are given back.
  */
-int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full);
+int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer);
 
 /*
  * What upstairs keeps with each connection: worker_opts.owner_size bytes,
@@ -133,8 +145,15 @@ int conn_accept(struct worker *w, struct listener *l, int fd, const struct socka
 void *conn_owner(const struct conn *c);
 struct conn *conn_of_owner(const void *owner);
 
-/* The peer's, as text; "unix" for a unix socket. */
+/* The peer's, or what a trusted proxy says it is; as text, "unix" for a unix socket. */
 const char *conn_address(const struct conn *c);
+
+/*
+ * The address that counts from now on, in at most NET_ADDR_TEXT bytes; of a
+ * connection from a trusted proxy only. It may have too many connections:
+ * then the request will be refused.
+ */
+void conn_set_address(struct conn *c, const char *text);
 
 /* Whether it takes and gives messages still. */
 bool conn_is_open(const struct conn *c);
@@ -172,6 +191,9 @@ void conn_uncork(struct conn *c);
 /* Bytes that it was sent and that the system has not taken; when they are gone upstairs is told: worker_ops.drained. */
 size_t conn_waiting(const struct conn *c);
 
+/* The peer is gone: has it closed. For those who read its socket in conn's place. */
+void conn_peer_ended(struct conn *c, bool well);
+
 /* Begins the end. The first reason counts. WHY (static) instead of the reason's text, or NULL. */
 void conn_close(struct conn *c, enum close_reason reason, const char *why);
 
@@ -196,6 +218,8 @@ void conn_become(struct conn *c, enum conn_protocol p);
 /* The worker's reaper, sweep and pause timer. */
 void conn_reap(struct worker *w);
 void conn_sweep(struct worker *w);
+/* The limits have changed: who is silent for longer than the new ones allow has the whole ping_timeout from now on. */
+void conn_forgive(struct worker *w);
 /* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
 uint64_t conn_resume(struct worker *w);
 /* Frees at once, without a word. */

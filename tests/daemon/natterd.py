@@ -20,6 +20,8 @@ import weakref
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
+# Tests are run by root where they are; its files are then the daemon's. test_privileges has the others' side.
+PROGRAM = [BINARY, "-u", "root"] if os.geteuid() == 0 else [BINARY]
 IO_URING = os.environ.get("NATTER_IO_URING")  # auto or off, where a test does not say
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 DEADLINE = 20.0  # seconds that anything may take on a busy machine
@@ -56,19 +58,40 @@ class Natterd:
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.files = files
-        self.command = [BINARY, *self.args]
+        self.command = [*PROGRAM, *self.args]
         if config is None:
             self.command += [host, "0"]
-        elif "listener" not in config:
+        config = self.common(config)
+        if config:
+            self.write_config(config)
+            self.command[1:1] = ["-c", self.config_path]
+        self.start()
+
+    def common(self, config):
+        """The configuration with what every test's has; None is as on the command line."""
+        if config is not None and "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"
-        if config is not None:
-            with open(self.config_path, "w", encoding="utf-8") as f:
-                f.write(config)
-            self.command[1:1] = ["-c", self.config_path]
-        self.start()
+        return config
+
+    def write_config(self, config):
+        """As an editor does it: the file is always whole."""
+        with open(self.config_path + ".new", "w", encoding="utf-8") as f:
+            f.write(config)
+        os.replace(self.config_path + ".new", self.config_path)
+
+    def reload(self, config, good=True):
+        """Has it read this configuration; the log lines of that. Unless GOOD it is to be refused."""
+        done = (" info: reloaded ", " error: not reloaded,")
+        before = self.log()
+        self.write_config(self.common(config))
+        self.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: any(self.log().count(x) > before.count(x) for x in done))
+        new = self.log()[len(before):]
+        assert (done[0] in new) == good, new
+        return new
 
     def start(self):
         limit = None
@@ -180,7 +203,7 @@ class Natterd:
 
 def run(*args, timeout=DEADLINE):
     """Runs the daemon to its end; returns (status, output)."""
-    p = subprocess.run([BINARY, *args], capture_output=True, text=True, errors="replace", timeout=timeout,
+    p = subprocess.run([*PROGRAM, *args], capture_output=True, text=True, errors="replace", timeout=timeout,
                        stdin=subprocess.DEVNULL, check=False)
     return p.returncode, p.stdout + p.stderr
 
@@ -213,17 +236,23 @@ class Closed(Exception):
 
 
 class Client:
-    """A WebSocket client over a bare socket. Without `upgrade` it is only the socket."""
+    """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
+
+    source: the address of this machine from which it connects. first: what it sends before anything else.
+    """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
-                 key="x3JJHMbDL1EzLkh9GBhXDw=="):
+                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None, first=b""):
         self.sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.sock.settimeout(DEADLINE)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(first)
         self.buffer = b""
         self.key = key
         self.status = self.headers = None
