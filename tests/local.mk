@@ -198,6 +198,7 @@ EXTRA_DIST += \
 	tests/browser/run \
 	tests/browser/run_node \
 	tests/browser/screenshot.mjs \
+	tests/browser/widget.test.mjs \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
 	tests/conform/cases_deflated.py \
