@@ -47,7 +47,7 @@ const shoot = async (page, name) => {
 };
 
 try {
-	const size = { viewport: { width: 1180, height: 740 } };
+	const size = { viewport: { width: 1180, height: 780 } };
 	const windows = {
 		ann: await openWindow(browser, natterd, { token: TOKENS.ann, colorScheme: 'light', ...size }),
 		ben: await openWindow(browser, natterd, { name: 'ben', colorScheme: 'dark', ...size }),
@@ -73,10 +73,10 @@ try {
 	const bot = await openClient(natterd, 'garden', '?name=gardener');
 	put(bot, { message: 'The beans are up!' });
 	await ann.getByRole('link', { name: 'garden 1 unread' }).waitFor();
-	await ben.getByLabel('Message', { exact: true }).pressSequentially('I bring');
+	await ben.getByLabel('Message', { exact: true }).pressSequentially('I bring it', { delay: 400 });
 	await ann.locator('#typing.on').waitFor();
 	await Promise.all([shoot(ann, 'light'), shoot(mira, 'phone')]);
-	await ann.getByLabel('Message', { exact: true }).pressSequentially('See you');
+	await ann.getByLabel('Message', { exact: true }).pressSequentially('See you all', { delay: 400 });
 	await message(ben, 'Always.').hover();
 	await ben.locator('#typing.on').waitFor();
 	await shoot(ben, 'dark');
