@@ -191,6 +191,22 @@ seeds("forwarded", b"",
       open_quote='for="198.51.100.1', odd='for=1.2.3.4;x="', escape='for=1.2.3.4;x="\\', escaped='x="\\"";for=1.2.3.4', empty="",
       origins="https://example.com\nnull\nfile://\nhttp://[::1]:9600\napp://localhost.\nhttp://a:65536\nHTTP://A.:0",
       hosts="example.com:80\n[::1]:9600\nexample.com.\na, b", networks="10.0.0.0/8\nfd00::/9\n::/0\n0.0.0.0/0\n10.0.0.1/8\nunix\n1.2.3.4/033")
+# ---- jwt: 0: a header, a line's end, claims; or claims alone; 1: a token ----
+
+HS256 = '{"alg":"HS256"}'
+seeds("jwt", b"\0",
+      good='{"sub":"7","exp":1800000600}', all='{"sub":"7","name":"Ann","role":"moderator","exp":1800000600,"nbf":1799999999,"iat":1,'
+      '"rooms":{"join":["lobby","team-*"],"write":["*"],"moderate":[]}}',
+      typ='{"typ":"JWT","alg":"HS256"}\n{"sub":"7","exp":1800000600}', kid='{"alg":"HS256","kid":"a"}\n{"sub":"7","exp":1800000600}',
+      none='{"alg":"none"}\n{"sub":"7","exp":1800000600}', crit='{"alg":"HS256","crit":[]}\n{"sub":"7","exp":1800000600}',
+      twice='{"sub":"7","sub":"8","exp":1800000600}', over='{"sub":"7","exp":1}', text='{"sub":"7","exp":"1800000600"}',
+      huge='{"sub":"7","exp":1e300}', real='{"sub":"7","exp":1800000600.5}', minus='{"sub":"7","exp":-1}', not_yet='{"sub":"7","exp":1800000600,"nbf":1800000500}',
+      aud='{"sub":"7","exp":1800000600,"aud":["a"]}', rooms='{"sub":"7","exp":1800000600,"rooms":["a*b*c*","\u00e9"]}',
+      rooms_bad='{"sub":"7","exp":1800000600,"rooms":{"read":[]}}', rooms_many='{"sub":"7","exp":1800000600,"rooms":[' + '"a",' * 64 + '"b"]}',
+      name='{"sub":"7","exp":1800000600,"name":"\u202ex"}', user='{"sub":"' + "u" * 65 + '","exp":1800000600}', array='[]', cut='{"sub":"7"')
+seeds("jwt", b"\1",
+      token="eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3IiwiZXhwIjoxODAwMDAwNjAwfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      dots="..", four="YQ.YQ.YQ.YQ", padded="e30=.e30=.e30=", empty="", long="A" * 5000)
 
 # ---- config ----
 
@@ -211,4 +227,6 @@ seeds("config", b"",
       token_title='token secret { user = u }', token_user='token "/a" { name = x }', token_name='token "/a" { user = u name = " " }',
       cookie='token_cookie = "a=b"', origins='origins = {same-host, "null", "*", "http://a:1"} origins += {"x"}',
       proxies='trusted_proxies = {unix, "10.0.0.0/8", "::1"} forwarded = off listener a { proxy_protocol = yes }',
-      network='trusted_proxies = {"10.0.0.1/8"}', nobody="listener a { proxy_protocol = yes }", mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
+      network='trusted_proxies = {"10.0.0.1/8"}', nobody="listener a { proxy_protocol = yes }", mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}",
+      jwts='jwt a { algorithm = HS256 key = /k kid = "a" leeway = 5s }\njwt "b c" { algorithm = ES256 key = "/k b" issuer = i audience = a }',
+      jwt_bad='jwt a { algorithm = none key = /k }', jwt_key='jwt a { algorithm = RS256 key = k }', read_only="anonymous = read-only")
