@@ -252,16 +252,6 @@ def test_sigint_stops_too(start):
     assert d.process.wait(20) == 0
 
 
-def test_sighup_says_that_it_does_nothing(start):
-    d = start()
-    c = d.connect()
-    d.signal(signal.SIGHUP)
-    wait_for("the log line", lambda: d.log_contains("restart it to apply changes"))
-    c.send_json(message="alive")
-    c.recv_until(message="alive")
-    c.close()
-
-
 def test_sigusr1_logs_every_counter(start):
     d = start()
     with open(os.path.join(SRC, "src", "base", "stats.def"), encoding="utf-8") as f:

@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from natterd import BINARY, Client, Natterd, run, wait_for
+from natterd import BINARY, Client, Natterd
 
 SRC = os.path.abspath(os.environ.get("srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")))
 PORTABLE = os.environ.get("NATTER_PORTABLE") == "yes"
@@ -283,12 +283,6 @@ def test_unreadable_files_are_told_with_what_mends_them(folder):
         until(p, " ready ")
         p.send_signal(signal.SIGTERM)
         assert "cannot be reloaded" not in p.communicate(timeout=20)[1]
-
-
-def test_a_missing_file_is_told(tmp_path):
-    path = write(str(tmp_path / "natterd.conf"), f'token "{tmp_path}/none" {{ user = ann }}\n')
-    status, out = run("-t", "-c", path)
-    assert status == 1 and f"{path}:1: {tmp_path}/none: No such file or directory" in out
 
 
 # ---- contrib ----
