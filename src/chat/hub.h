@@ -30,12 +30,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct book;
+
 struct hub_opts {
 	unsigned self, n;                 /* this worker, and how many there are */
 	struct mailbox *const *mailboxes; /* one a worker; their reader is the worker's hub */
 	struct journal *journal;
 	struct shared_map *names;         /* who has which name, in the whole server */
 	struct shared_map *sessions;      /* and who has which session */
+	struct book *users;               /* directory_users(), or NULL */
 	struct shared_count *rooms;       /* how many rooms have a home */
 	size_t max_rooms;
 	uint32_t room_keep;               /* ms that an empty room keeps its past */

@@ -124,6 +124,8 @@ void v1_answer(struct session *s, struct request *q)
 		v1_error(s, q->cid, q->why, NULL, q->retry_after);
 	} else if (q->answer) {
 		send_open(s, q->answer->data, q->cid, "");
+		if (q->op == room_history)
+			session_pays_for_past(s, &s->v1->past, q->answer->len);
 	} else {
 		if (q->answer_time)
 			snprintf(more, sizeof(more), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "%s", q->answer_seq,
@@ -174,6 +176,7 @@ struct v1 *v1_new(struct session *s, struct payload *room)
 	if (v == NULL)
 		return NULL;
 	v->session = s;
+	bucket_init(&v->past, &s->policy->past, clock_ms());
 	s->v1 = v;
 	if (keeper_open(hub_keeper(s->hub), v, s->serial) < 0) {
 		free(v);
@@ -398,10 +401,14 @@ static void tell_joined(struct session *s, const struct place *p, const struct j
 /* What L brought is gone to the client. */
 static void send_past(struct session *s, struct join_letter *l)
 {
+	size_t len = 0;
+
 	for (size_t i = 0; i < l->n_past; i++) {
+		len += l->past[i]->len;
 		s->sink.ops->send(&s->sink, l->past[i]->data, l->past[i]->len);
 		payload_unref(l->past[i]);
 	}
+	session_pays_for_past(s, &s->v1->past, len);
 	free(l->past);
 	l->past = NULL;
 	l->n_past = 0;

@@ -10,6 +10,7 @@
 #include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "chat/directory.h"
 #include "net/worker.h"
 #include "wire/netmask.h"
 #include "wire/ws_upgrade.h"
@@ -56,6 +57,7 @@ struct crew {
 	struct tokens *tokens;
 	struct journal *journal;
 	struct shared_map *names, *sessions;
+	struct book *users;
 	struct shared_count connections, rooms;
 	struct mailbox **mailboxes;
 	struct worker **workers;
@@ -132,7 +134,7 @@ static int make_fronts(struct crew *c)
 {
 	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .tokens = c->tokens,
 				.trusted_proxies = c->trusted_proxies, .address_exempt = c->address_exempt,
-				.shared = &c->shared, .connections = &c->connections,
+				.shared = &c->shared, .users = c->users, .connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -153,6 +155,7 @@ static int make_hubs(struct crew *c)
 		.journal = c->journal,
 		.names = c->names,
 		.sessions = c->sessions,
+		.users = c->users,
 		.rooms = &c->rooms,
 		.max_rooms = c->config->max_rooms,
 		.room_keep = c->config->room_keep,
@@ -180,10 +183,11 @@ int crew_prepare(struct crew *c, char *err, size_t errlen)
 	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
+	c->users = directory_users();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->endpoints && c->trusted_proxies && c->address_exempt && c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->endpoints && c->trusted_proxies && c->address_exempt && c->shared.addresses && c->names && c->sessions && c->users && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -331,6 +335,7 @@ void crew_free(struct crew *c)
 	tokens_free(c->tokens);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
+	book_free(c->users);
 	net_list_free(c->trusted_proxies);
 	net_list_free(c->address_exempt);
 	book_free(c->shared.addresses);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct book;
 struct endpoints;
 struct front;
 struct net_list;
@@ -29,6 +30,7 @@ struct front_opts {
 	const struct tokens *tokens;
 	const struct net_list *trusted_proxies, *address_exempt;
 	struct worker_shared *shared;
+	struct book *users; /* see directory.h */
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */
