@@ -31,6 +31,7 @@ unit_tests = \
 	tests/unit/base/test_log \
 	tests/unit/base/test_mailbox \
 	tests/unit/base/test_payload \
+	tests/unit/base/test_ptrset \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
@@ -57,6 +58,7 @@ unit_tests = \
 	tests/unit/daemon/test_config \
 	tests/unit/daemon/test_endpoint \
 	tests/unit/daemon/test_key_file \
+	tests/unit/daemon/test_origins \
 	tests/unit/daemon/test_token_table \
 	tests/unit/net/test_addr_limit \
 	tests/unit/net/test_conn \
@@ -65,8 +67,11 @@ unit_tests = \
 	$(ring_test) \
 	tests/unit/net/test_sender \
 	tests/unit/store/test_journal \
+	tests/unit/wire/test_forwarded \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_netmask \
+	tests/unit/wire/test_origin \
+	tests/unit/wire/test_proxy_hdr \
 	tests/unit/wire/test_token \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -86,6 +91,7 @@ tests_unit_base_test_list_LDADD = $(UNIT_BASE)
 tests_unit_base_test_log_LDADD = $(UNIT_BASE)
 tests_unit_base_test_mailbox_LDADD = $(UNIT_BASE)
 tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
+tests_unit_base_test_ptrset_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
@@ -112,6 +118,7 @@ tests_unit_chat_test_v1_LDADD = $(UNIT_CHAT)
 tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_origins_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_addr_limit_LDADD = $(UNIT_NET)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
@@ -122,8 +129,11 @@ tests_unit_net_test_sender_LDADD = $(UNIT_NET)
 # The one set of tests for all journals: chat's own one as well.
 tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
 tests_unit_store_test_proof_LDADD = $(UNIT_STORE)
+tests_unit_wire_test_forwarded_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_netmask_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_origin_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_proxy_hdr_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_token_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
@@ -159,6 +169,7 @@ EXTRA_DIST += \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
 	tests/browser/natterd.mjs \
+	tests/browser/origins.test.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/run \
@@ -205,6 +216,7 @@ EXTRA_DIST += \
 	tests/daemon/test_http.py \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
+	tests/daemon/test_origins.py \
 	tests/daemon/test_protocol_doc.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \

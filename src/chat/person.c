@@ -45,8 +45,8 @@ struct person *person_new(const char *user, const char *name, enum role role, ui
 	char *to;
 
 	if (members && ident && (key || name == NULL))
-		p = malloc(sizeof(*p) + room_for(user) + room_for(name) + room_for(k) + 1 + room_for(ident) +
-			   room_for(members->data));
+		p = malloc(sizeof(*p) + room_for(user) + room_for(name) + (user ? room_for(k) : 0) + 1 +
+			   room_for(ident) + room_for(members->data));
 	if (p) {
 		to = p->bytes;
 		atomic_init(&p->refs, 1);
@@ -54,10 +54,11 @@ struct person *person_new(const char *user, const char *name, enum role role, ui
 		p->holder = user ? person_holder(user) : serial;
 		p->user = put(&to, user);
 		p->name = put(&to, name);
-		p->key = put(&to, k);
 		p->ident = to;
 		*to++ = user ? 'u' : 'n';
-		put(&to, ident);
+		p->key = put(&to, ident);
+		if (user)
+			p->key = put(&to, k);
 		p->suffix = put(&to, members->data);
 		p->bytes[p->suffix - p->bytes] = ','; /* where the object opened */
 	}

@@ -72,7 +72,7 @@ static bool is_announced(const struct session *s) { return s->policy->announce !
 static bool enlist(struct session *s)
 {
 	if (!s->registered)
-		s->registered = directory_add(hub_directory(s->hub), s->serial, s) == 0;
+		s->registered = directory_add(hub_directory(s->hub), s) == 0;
 	return s->registered;
 }
 
@@ -106,7 +106,7 @@ void session_clear(struct session *s)
 		return;
 	depart(s); /* a v1's name goes to the keeper */
 	if (s->registered)
-		directory_remove(hub_directory(s->hub), s->serial);
+		directory_remove(hub_directory(s->hub), s);
 	if (s->logged_in)
 		directory_logout(hub_directory(s->hub), s->person->holder, s);
 	s->registered = s->logged_in = false;

@@ -2,6 +2,8 @@
 
 #include "daemon/config.h"
 
+#include "daemon/origins.h"
+
 #include "chat/name.h"
 #include "wire/http_head.h"
 #include "wire/netmask.h"
@@ -20,7 +22,7 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, ROLE };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, FORWARDED, ROLE };
 
 struct row {
 	enum kind kind;
@@ -192,6 +194,10 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 	if (strcmp(r->name, "trusted_proxies") == 0 || strcmp(r->name, "address_exempt") == 0) {
 		snprintf(why, size, "unix, an address, or a network like 10.0.0.0/8 without bits set behind its prefix");
 		return netmask_valid(s);
+	}
+	if (strcmp(r->name, "origins") == 0) {
+		snprintf(why, size, "same-host, null, * or an origin like https://example.com without a path");
+		return origins_valid(s);
 	}
 	snprintf(why, size, "UTF-8 text without control characters");
 	return is_text(s);
@@ -505,9 +511,17 @@ static bool names_listener(const struct config *c, const char *name)
 	return false;
 }
 
-/* Every listener that an endpoint names has to be there. */
+/* Every listener that an endpoint names has to be there, and nobody be kept out by accident. */
 static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
 {
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		if (!c->listeners[i].proxy_protocol || c->trusted_proxies.n)
+			continue;
+		snprintf(err, errlen,
+			 "%s: listener \"%s\": with proxy_protocol = yes nobody can connect while trusted_proxies is empty",
+			 file, c->listeners[i].name);
+		return false;
+	}
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		const struct config_endpoint *e = &c->endpoints[i];
 
@@ -602,19 +616,23 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	return NULL;
 }
 
+static void free_list(struct config_list *l)
+{
+	while (l->n > 0)
+		free(l->v[--l->n]);
+	free(l->v);
+	l->v = NULL;
+}
+
 static void free_rows(void *base, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		void *member = (char *)base + rows[i].offset;
-		struct config_list *l = member;
 
 		if (rows[i].kind == STRING)
 			free(*(char **)member);
-		if (rows[i].kind != LIST)
-			continue;
-		for (size_t k = 0; k < l->n; k++)
-			free(l->v[k]);
-		free(l->v);
+		else if (rows[i].kind == LIST)
+			free_list(member);
 	}
 }
 
@@ -648,6 +666,25 @@ void config_free(struct config *c)
 }
 
 /* ---- HOST PORT ---- */
+
+static int set_to_one(struct config_list *l, const char *text)
+{
+	free_list(l);
+	l->v = calloc(2, sizeof(*l->v));
+	if (l->v == NULL || (l->v[0] = strdup(text)) == NULL)
+		return -1;
+	l->n = 1;
+	return 0;
+}
+
+int config_allow_all_origins(struct config *c)
+{
+	int rc = set_to_one(&c->origins, "*");
+
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		rc |= set_to_one(&c->endpoints[i].origins, "*");
+	return rc;
+}
 
 static bool is_literal(const char *host)
 {

@@ -20,6 +20,7 @@ enum config_journal { CONFIG_JOURNAL_AUTO, CONFIG_JOURNAL_MEMORY, CONFIG_JOURNAL
 enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_DISK };
 enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANNOUNCE_OFF };
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
+enum config_forwarded { CONFIG_FORWARDED_OFF, CONFIG_FORWARDED_X_FORWARDED_FOR, CONFIG_FORWARDED_FORWARDED };
 enum config_role { CONFIG_ROLE_USER, CONFIG_ROLE_MODERATOR, CONFIG_ROLE_ADMIN };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
 
@@ -37,7 +38,7 @@ typedef uint32_t config_TIME;
 typedef char *config_STRING;
 typedef struct config_list config_LIST;
 /* One of the enums above. */
-typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_ROLE;
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_FORWARDED, config_ROLE;
 
 struct config_listener {
 	char *name;
@@ -75,6 +76,9 @@ struct config {
 
 /* FILE NULL: all defaults. NULL: ERR says why, "FILE:LINE: …" where a line is to blame. */
 struct config *config_load(const char *file, char *err, size_t errlen);
+
+/* Pages of every origin may connect, as far as no file says otherwise. 0, or -1: no memory. */
+int config_allow_all_origins(struct config *c);
 
 /* NULL is fine. */
 void config_free(struct config *c);

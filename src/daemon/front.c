@@ -2,6 +2,7 @@
 
 #include "daemon/front.h"
 #include "daemon/endpoint.h"
+#include "daemon/origins.h"
 #include "daemon/web_assets.h"
 
 #include "base/book.h"
@@ -132,6 +133,13 @@ static const char page_headers[] =
 	"Referrer-Policy: no-referrer\r\n"
 	"X-Content-Type-Options: nosniff\r\n";
 
+/* A script that any page may load, as a module too. */
+static const char script_headers[] =
+	"Access-Control-Allow-Origin: *\r\n"
+	"Cache-Control: no-cache\r\n"
+	"Cross-Origin-Resource-Policy: cross-origin\r\n"
+	"X-Content-Type-Options: nosniff\r\n";
+
 static void refuse(struct conn_answer *a, unsigned status, const char *why)
 {
 	a->status = status;
@@ -149,7 +157,7 @@ static bool answer_asset(const struct front *f, const char *path, struct conn_an
 		a->type = w->type;
 		a->body = w->data;
 		a->body_len = w->size;
-		a->extra = page_headers;
+		a->extra = w->shared ? script_headers : page_headers;
 		return true;
 	}
 	return false;
@@ -231,6 +239,38 @@ static bool identify(struct front *f, const struct http_request *r, const struct
 	return false;
 }
 
+static bool same_list(const struct config_list *a, const struct config_list *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = strcmp(a->v[i], b->v[i]) == 0;
+	return same;
+}
+
+/* Whether a page like the request's may connect here; else A and the log say why not. */
+static bool admit_origin(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
+{
+	const struct config *c = f->opts.config;
+	const char *why = origins_refusal(ep->config, r->head, r->bytes, r->by);
+	struct http_piece origin = { 0, 0 };
+	char line[1024], from[400], host[300];
+	bool global = ep->config->origin_required == c->origin_required && same_list(&ep->config->origins, &c->origins);
+
+	if (why == NULL)
+		return true;
+	refuse(a, 403, why);
+	stats_add(STAT_refused_origin, 1);
+	http_head_field(r->head, r->bytes, "Origin", 0, &origin);
+	log_limited(LOG_LEVEL_WARNING, "a page of another origin was refused",
+		    "address=%s origin=%s host=%s endpoint=%s allow=\"%s\" where=\"%s\"", r->address,
+		    log_quote(from, sizeof(from), text_of(r, origin), origin.len),
+		    log_quote(host, sizeof(host), text_of(r, r->head->host), r->head->host.len), ep->config->path_pattern,
+		    origins_allowing(ep->config, r->head, r->bytes, line, sizeof(line)),
+		    global ? "outside of all sections" : "inside of this endpoint");
+	return false;
+}
+
 static bool is_v1(const struct conn_answer *a)
 {
 	return a->subprotocol_len == sizeof(ENDPOINT_V1) - 1 &&
@@ -260,6 +300,8 @@ static void answer_websocket(struct front *f, struct conn *conn, const struct ht
 	}
 	*a = (struct conn_answer){ .limits = &ep->limits, .deflate = ep->config->deflate,
 				   .deflate_takeover = ep->config->deflate_takeover };
+	if (!admit_origin(f, r, ep, a))
+		return;
 	choose_subprotocol(r, ep, a);
 	if (ep->config->handler == CONFIG_HANDLER_CHAT && !answer_chat(f, conn, r, path, ep, a)) {
 		forget_arrival(&f->arrival);
@@ -399,6 +441,12 @@ static const struct worker_ops worker_ops = { on_request, on_open, on_message, o
 
 /* ---- life ---- */
 
+static const enum forwarded_by forwarded_by[] = {
+	[CONFIG_FORWARDED_OFF] = FORWARDED_NOT,
+	[CONFIG_FORWARDED_X_FORWARDED_FOR] = FORWARDED_X,
+	[CONFIG_FORWARDED_FORWARDED] = FORWARDED_RFC7239,
+};
+
 static struct worker *make_worker(struct front *f)
 {
 	const struct config *c = f->opts.config;
@@ -406,6 +454,7 @@ static struct worker *make_worker(struct front *f)
 		.ops = &worker_ops,
 		.upstairs = f,
 		.trusted = f->opts.trusted_proxies,
+		.forwarded = forwarded_by[c->forwarded],
 		.exempt = f->opts.address_exempt,
 		.shared = f->opts.shared,
 		.max_handshakes = c->max_handshakes,

@@ -150,15 +150,26 @@ static int open_named(struct listeners *l, const struct config *cfg, const struc
 	return 0;
 }
 
+/* Those at the places from FIRST on. */
+static void expect_proxies(struct listeners *l, size_t first, bool proxied)
+{
+	for (size_t place = first; place < l->n; place++)
+		for (unsigned i = 0; i < l->workers; i++)
+			if (*at(l, place, i))
+				listener_set_proxied(*at(l, place, i), proxied);
+}
+
 static int open_all(struct listeners *l, const struct config *cfg, struct given_sockets *given, char *err, size_t errlen)
 {
 	bool any = count_given(cfg) == 1;
 
 	for (size_t i = 0; i < cfg->n_listeners; i++) {
 		const struct config_listener *c = &cfg->listeners[i];
+		size_t before = l->n;
 
 		if ((c->given ? adopt_given(l, c->name, any, given, err, errlen) : open_named(l, cfg, c, err, errlen)) < 0)
 			return -1;
+		expect_proxies(l, before, c->proxy_protocol);
 	}
 	for (int fd; (fd = given_sockets_take(given, NULL)) >= 0; close(fd))
 		log_warning("a socket was given that no listener asks for", "fd=%d", fd);

@@ -17,6 +17,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/key_file.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
+	src/daemon/origins.c \
+	src/daemon/origins.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
 	src/daemon/storage.c \

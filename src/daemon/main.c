@@ -5,6 +5,7 @@
 
 #include "daemon/config.h"
 #include "daemon/crew.h"
+#include "daemon/origins.h"
 #include "daemon/sd_notify.h"
 #include "daemon/token_table.h"
 
@@ -119,11 +120,22 @@ static struct config *load(const struct arguments *a, bool *any_host)
 
 	if (cfg == NULL)
 		die(err);
+	if (a->file == NULL && config_allow_all_origins(cfg) < 0)
+		die("no memory");
 	rc = a->host ? config_set_listener(cfg, a->host, a->port, err, sizeof(err)) : 0;
 	if (rc < 0)
 		die(err);
 	*any_host = rc == 1;
 	return cfg;
+}
+
+/* Whoever looks for it finds that pages of other sites get in. */
+static void tell_origins(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_endpoints; i++)
+		if (origins_are_all(&cfg->endpoints[i]))
+			log_info("pages of every origin may connect", "origins=* endpoint=%s",
+				 cfg->endpoints[i].path_pattern);
 }
 
 /* What the configuration names besides itself. */
@@ -315,7 +327,7 @@ int main(int argc, char **argv)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
 	if (any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
-	log_info("pages of every origin may connect", "origins=*");
+	tell_origins(cfg);
 	fit_to_file_limit(cfg);
 	c = crew_open(cfg, err, sizeof(err));
 	if (c == NULL)

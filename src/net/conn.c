@@ -5,6 +5,8 @@
 #include "net/addr_limit.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
+#include "net/listener.h"
+#include "net/proxied.h"
 #include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
@@ -513,7 +515,7 @@ static void use_inbox(struct conn *c, size_t len)
 		conn_close(c, CLOSE_no_memory, NULL);
 }
 
-static void peer_ended(struct conn *c, bool well)
+void conn_peer_ended(struct conn *c, bool well)
 {
 	c->eof = 1;
 	if (c->state != CONN_DRAINING)
@@ -553,11 +555,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(c, CLOSE_no_memory, NULL);
 		return;
 	}
+	if (c->state == CONN_HANDSHAKE && c->expected && !proxied_read(c))
+		return;
 	n = recv(fd, worker_here->inbox, WORKER_INBOX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		peer_ended(c, n == 0);
+		conn_peer_ended(c, n == 0);
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE) {
@@ -613,7 +617,7 @@ size_t conn_waiting(const struct conn *c) { return output_len(c); }
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	(void)bev;
-	peer_ended(arg, !(what & BEV_EVENT_ERROR));
+	conn_peer_ended(arg, !(what & BEV_EVENT_ERROR));
 }
 
 int conn_take_over(struct conn *c, struct evbuffer *rest)
@@ -767,6 +771,11 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	net_addr_of(&from, peer);
 	net_addr_text(&from, address);
 	trusted = net_list_has(w->opts.trusted, &from);
+	if (listener_is_proxied(a->listener) && !trusted) {
+		proxied_refuse(a->listener, address, "it comes from none of trusted_proxies");
+		accepted_drop(w, a);
+		return 0;
+	}
 	/* A proxy may give any address, others have theirs for good. */
 	c = calloc(1, sizeof(*c) + w->opts.owner_size + (trusted ? sizeof(address) : strlen(address) + 1));
 	if (c == NULL || event_assign(&c->readable, w->base, a->fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
@@ -780,7 +789,8 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	c->listener = a->listener;
 	c->admission = (uint8_t)a->admission;
 	c->counted = a->addr != 0;
-	c->trusted = trusted;
+	c->trusted = c->believed = trusted;
+	c->expected = listener_is_proxied(a->listener);
 	c->since = w->tick;
 	if (w->opts.shared)
 		make_room(w);
@@ -827,6 +837,8 @@ static void let_go_of_protocol(struct conn *c)
 {
 	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
 
+	if (c->state == CONN_HANDSHAKE)
+		proxied_forget(c);
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
 	conn_set_state(c, CONN_CLOSING);

@@ -26,6 +26,7 @@
 
 #include "base/close.h"
 #include "base/list.h"
+#include "wire/forwarded.h"
 #include "wire/http_head.h"
 #include "wire/ws_stream.h"
 
@@ -40,6 +41,7 @@ struct conn;
 struct evbuffer;
 struct worker;
 struct handshake;
+struct proxied;
 struct listener;
 struct fanout_seat;
 struct sockaddr;
@@ -59,7 +61,8 @@ struct http_request {
 	const struct http_head *head;
 	const char *bytes;       /* the head's bytes, for its pieces */
 	const char *listener;    /* the listener's name */
-	const char *address;     /* the peer's, as text; "unix" for a unix socket */
+	const char *address;     /* the client's, as text; "unix" for a unix socket */
+	enum forwarded_by by;    /* by which field's hosts a trusted proxy says what it was asked for */
 	bool websocket;          /* asks for a WebSocket, and rightly */
 	bool full;               /* max_connections is reached: to be refused */
 };
@@ -95,6 +98,7 @@ struct conn {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;
 			struct handshake *handshake; /* NULL: no byte has come */
+			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -120,6 +124,8 @@ struct conn {
 	bool counted : 1;        /* among the connections of its address */
 	uint8_t admission : 3;   /* enum admission: not OK, it is here to be refused */
 	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
+	bool expected : 1;       /* its PROXY header is, before anything else */
+	bool believed : 1;       /* and so are the fields of its request that say whose it is */
 	/* the owner's bytes, as many as the worker's opts say, and the address that counts, as text */
 };
 
@@ -188,6 +194,9 @@ void conn_uncork(struct conn *c);
 
 /* Bytes that it was sent and that the system has not taken; when they are gone upstairs is told: worker_ops.drained. */
 size_t conn_waiting(const struct conn *c);
+
+/* The peer is gone: has it closed. For those who read its socket in conn's place. */
+void conn_peer_ended(struct conn *c, bool well);
 
 /* Begins the end. The first reason counts. WHY (static) instead of the reason's text, or NULL. */
 void conn_close(struct conn *c, enum close_reason reason, const char *why);

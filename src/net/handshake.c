@@ -12,6 +12,7 @@
 #include "wire/ws_deflate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct handshake {
 	struct conn *conn;
@@ -43,6 +44,30 @@ static void prepare_accept(struct handshake *h, const struct http_request *r, co
 		refuse(h, 400, "the subprotocol's name is too long");
 }
 
+/* Finds out whose request a trusted proxy passes on. False: it cannot be known. */
+static bool settle_address(struct handshake *h, struct http_request *r)
+{
+	struct conn *c = h->conn;
+	char text[NET_ADDR_TEXT];
+	struct net_addr client;
+	const char *why;
+
+	if (!c->believed)
+		return true;
+	r->by = worker_here->opts.forwarded;
+	if (!net_addr_parse(&client, conn_address(c), strlen(conn_address(c))))
+		client.kind = NET_ADDR_UNIX;
+	if (!forwarded_client(r->head, r->bytes, r->by, worker_here->opts.trusted, &client, &why)) {
+		stats_add(STAT_refused_forwarded, 1);
+		log_limited(LOG_LEVEL_WARNING, "a request was refused", "status=400 why=\"%s\" proxy=%s", why,
+			    conn_address(c));
+		refuse(h, 400, why);
+		return false;
+	}
+	conn_set_address(c, net_addr_text(&client, text));
+	return true;
+}
+
 /* The filter's: the head is there. Ask upstairs; write nothing yet. */
 static void on_head(void *arg, const struct http_head *head, const char *bytes)
 {
@@ -66,6 +91,8 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 		return;
 	}
 	r.websocket = verdict == WS_UPGRADE_OK;
+	if (!settle_address(h, &r))
+		return;
 	r.listener = listener_name(h->conn->listener);
 	r.address = conn_address(h->conn);
 	worker_here->opts.ops->request(h->conn, &r, &h->answer);

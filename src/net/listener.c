@@ -43,6 +43,7 @@ struct listener {
 	int fd;
 	int backlog;
 	uint16_t port;
+	bool proxied;
 	struct worker *worker;
 	struct worker *const *others; /* who gets what is accepted, in turn; NULL: worker does */
 	unsigned n_others, next;
@@ -466,6 +467,8 @@ void listener_free(struct listener *l)
 	free(l);
 }
 
+void listener_set_proxied(struct listener *l, bool proxied) { l->proxied = proxied; }
+bool listener_is_proxied(const struct listener *l) { return l->proxied; }
 const char *listener_name(const struct listener *l) { return l->name; }
 const char *listener_address(const struct listener *l) { return l->address; }
 uint16_t listener_port(const struct listener *l) { return l->port; }

@@ -18,6 +18,7 @@
 #ifndef NATTER_NET_LISTENER_H
 #define NATTER_NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -51,6 +52,10 @@ struct listener *listener_adopt(const char *name, int fd, char *err, size_t errl
  * system has one at a place, or gives none.
  */
 struct listener *listener_twin(struct listener *first);
+
+/* From now on each connection of L has to begin with a PROXY header; where L is started, on its worker's thread. */
+void listener_set_proxied(struct listener *l, bool proxied);
+bool listener_is_proxied(const struct listener *l);
 
 /* Accepts into W, which does not run yet or is this thread's, from now on. 0, or -1: no memory. */
 int listener_start(struct listener *l, struct worker *w);

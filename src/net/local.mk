@@ -20,6 +20,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/http_conn.h \
 	src/net/listener.c \
 	src/net/listener.h \
+	src/net/proxied.c \
+	src/net/proxied.h \
 	src/net/ring.h \
 	src/net/sender.c \
 	src/net/sender.h \

@@ -22,6 +22,7 @@
 #include "net/addr_limit.h"
 #include "net/bev_pool.h"
 #include "net/upgrade_filter.h"
+#include "wire/forwarded.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -31,7 +32,6 @@ struct conn;
 struct worker;
 struct http_request;
 struct conn_answer;
-struct net_list;
 
 /* What upstairs does with input. All on the worker's thread. */
 struct worker_ops {
@@ -67,6 +67,7 @@ struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
 	const struct net_list *trusted; /* proxies that say whose connection it is; NULL: none */
+	enum forwarded_by forwarded;    /* and by which field of a request */
 	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */

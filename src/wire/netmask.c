@@ -24,17 +24,11 @@ struct net_list {
 
 /* ---- addresses ---- */
 
-static void set_v4(struct net_addr *a, const void *four)
+void net_addr_of_bytes(struct net_addr *a, const void *bytes, size_t len)
 {
 	a->kind = NET_ADDR_IP;
-	memcpy(a->bytes, mapped, sizeof(mapped));
-	memcpy(a->bytes + sizeof(mapped), four, 4);
-}
-
-static void set_v6(struct net_addr *a, const void *sixteen)
-{
-	a->kind = NET_ADDR_IP;
-	memcpy(a->bytes, sixteen, sizeof(a->bytes));
+	memcpy(a->bytes, mapped, sizeof(mapped)); /* which stay, of an IPv4 address */
+	memcpy(a->bytes + sizeof(a->bytes) - len, bytes, len);
 }
 
 bool net_addr_parse(struct net_addr *a, const char *text, size_t len)
@@ -48,9 +42,9 @@ bool net_addr_parse(struct net_addr *a, const char *text, size_t len)
 	memcpy(copy, text, len);
 	copy[len] = '\0';
 	if (inet_pton(AF_INET, copy, bytes) == 1)
-		set_v4(a, bytes);
+		net_addr_of_bytes(a, bytes, 4);
 	else if (inet_pton(AF_INET6, copy, bytes) == 1)
-		set_v6(a, bytes);
+		net_addr_of_bytes(a, bytes, 16);
 	return a->kind == NET_ADDR_IP;
 }
 
@@ -58,9 +52,9 @@ void net_addr_of(struct net_addr *a, const struct sockaddr *peer)
 {
 	memset(a, 0, sizeof(*a));
 	if (peer->sa_family == AF_INET)
-		set_v4(a, &((const struct sockaddr_in *)(const void *)peer)->sin_addr);
+		net_addr_of_bytes(a, &((const struct sockaddr_in *)(const void *)peer)->sin_addr, 4);
 	else if (peer->sa_family == AF_INET6)
-		set_v6(a, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr);
+		net_addr_of_bytes(a, &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr, 16);
 	else if (peer->sa_family == AF_UNIX)
 		a->kind = NET_ADDR_UNIX;
 }

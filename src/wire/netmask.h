@@ -30,6 +30,9 @@ enum net_addr_kind {
 /* An IPv4 or IPv6 address in figures, without port, brackets or zone. False: it is none. */
 bool net_addr_parse(struct net_addr *a, const char *text, size_t len);
 
+/* An address of 4 or 16 bytes, in network order. */
+void net_addr_of_bytes(struct net_addr *a, const void *bytes, size_t len);
+
 /* A socket's peer. */
 void net_addr_of(struct net_addr *a, const struct sockaddr *peer);
 
