@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/stats.h"
 #include "chat/command.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
@@ -113,7 +112,7 @@ void v1_error(struct session *s, const struct payload *cid, enum reply why, cons
 		send_open(s, head->data, cid, more);
 	payload_unref(head);
 	json_decref(o);
-	stats_add(STAT_errors_sent, 1);
+	reply_count(why);
 }
 
 void v1_answer(struct session *s, struct request *q)

@@ -733,7 +733,7 @@ static void enter_address(struct conn *c)
 
 void conn_set_address(struct conn *c, const char *text)
 {
-	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT)
+	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT || strcmp(text, conn_address(c)) == 0)
 		return;
 	leave_address(c);
 	strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
@@ -750,14 +750,14 @@ static struct conn *oldest_handshake(struct worker *w)
 	return m == NULL || (h && h->since <= m->since) ? h : m;
 }
 
-/* One more begins its handshake: if that is one too many, the oldest goes, unless other workers have them all. */
-static void make_room(struct worker *w)
+/* Where there are too many, the oldest go; of a worker that has more than its share. */
+static void crowd_out(struct worker *w)
 {
-	struct shared_count *count = &w->opts.shared->handshakes;
+	size_t max = w->opts.max_handshakes, n = w->opts.workers ? w->opts.workers : 1;
 	struct conn *c;
 
-	shared_count_take(count, 0);
-	while (shared_count_get(count) > w->opts.max_handshakes && (c = oldest_handshake(w)) != NULL)
+	while (shared_count_get(&w->opts.shared->handshakes) > max &&
+	       w->handshaking.count + w->heads.count > (max + n - 1) / n && (c = oldest_handshake(w)) != NULL)
 		conn_close(c, CLOSE_crowded_out, NULL);
 }
 
@@ -792,9 +792,11 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	c->trusted = c->believed = trusted;
 	c->expected = listener_is_proxied(a->listener);
 	c->since = w->tick;
-	if (w->opts.shared)
-		make_room(w);
 	list_append(&w->handshaking, &c->node);
+	if (w->opts.shared) {
+		shared_count_take(&w->opts.shared->handshakes, 0);
+		crowd_out(w);
+	}
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
 	return 0;
@@ -826,6 +828,7 @@ static void count_close(const struct conn *c)
 	case CLOSE_bad_utf8:
 	case CLOSE_too_big:
 		stats_add(STAT_closed_protocol, 1);
+		stats_add(STAT_closed_too_big, c->reason == CLOSE_too_big);
 		break;
 	default:
 		break;
@@ -1007,6 +1010,8 @@ void conn_sweep(struct worker *w)
 		else if (is_flooding(c))
 			w->opts.ops->flood(c);
 	}
+	if (w->opts.shared)
+		crowd_out(w);
 	if (w->opts.shared && w->opts.queues_max && report_queued(w) > w->opts.queues_max)
 		relieve(w);
 }

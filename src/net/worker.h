@@ -72,7 +72,7 @@ struct worker_opts {
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
 	struct worker_shared *shared;
-	size_t max_handshakes;      /* of all workers, that are not done; for one more the oldest goes */
+	size_t max_handshakes;      /* of all workers, that are not done; for one more the oldest goes, by and by */
 	struct addr_limit_opts addr; /* what an address may have */
 	const struct net_list *exempt; /* addresses that may have any number, besides the trusted proxies; NULL: none */
 	unsigned workers;           /* how many there are; 0 is 1 */
