@@ -12,7 +12,7 @@
  * first socket is alone there when it begins to listen: whatever listens there
  * already, with or without SO_REUSEPORT, is a port in use.
  *
- * Accepting takes some 64 connections a turn and then lets others have their
+ * Accepting takes some 16 connections a turn and then lets others have their
  * turn; out of file descriptors it pauses for a second instead of spinning.
  */
 #ifndef NATTER_NET_LISTENER_H
