@@ -42,8 +42,12 @@ unit_tests = \
 	tests/unit/bench/test_target \
 	tests/unit/chat/test_command \
 	tests/unit/chat/test_commander \
+	tests/unit/chat/test_expiry \
+	tests/unit/chat/test_grant \
 	tests/unit/chat/test_identity \
 	tests/unit/chat/test_journal_memory \
+	tests/unit/chat/test_jwt_identity \
+	tests/unit/chat/test_jwt_key \
 	tests/unit/chat/test_keeper \
 	tests/unit/chat/test_members \
 	tests/unit/chat/test_message \
@@ -59,6 +63,8 @@ unit_tests = \
 	tests/unit/daemon/test_endpoint \
 	tests/unit/daemon/test_key_file \
 	tests/unit/daemon/test_origins \
+	tests/unit/daemon/test_readable \
+	tests/unit/daemon/test_sandbox \
 	tests/unit/daemon/test_token_table \
 	tests/unit/net/test_addr_limit \
 	tests/unit/net/test_conn \
@@ -102,8 +108,12 @@ tests_unit_bench_test_stamp_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
 tests_unit_chat_test_command_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_expiry_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_grant_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_identity_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_jwt_identity_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_jwt_key_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_keeper_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_members_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
@@ -119,6 +129,8 @@ tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_origins_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_readable_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_sandbox_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
 tests_unit_net_test_addr_limit_LDADD = $(UNIT_NET)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
@@ -162,7 +174,8 @@ AM_TESTS_ENVIRONMENT = \
 	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
 	NATTERBENCH='$(abs_builddir)/natterbench'; export NATTERBENCH; \
 	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE; \
-	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER;
+	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER; \
+	NATTER_SECCOMP='$(have_seccomp)'; export NATTER_SECCOMP;
 
 EXTRA_DIST += \
 	tests/coverage \
@@ -216,9 +229,12 @@ EXTRA_DIST += \
 	tests/daemon/test_deflate.py \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
+	tests/daemon/jwt.py \
+	tests/daemon/test_jwt.py \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
 	tests/daemon/test_origins.py \
+	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \
@@ -247,6 +263,7 @@ EXTRA_DIST += \
 	tests/torture/log.py \
 	tests/torture/run \
 	tests/unit/skipped \
+	tests/unit/chat/jwt_keys.h \
 	tests/unit/chat/world.h \
 	tests/unit/wire/feed.h
 

@@ -22,7 +22,8 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, FORWARDED, ROLE };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, FORWARDED,
+	    ROLE, ANONYMOUS, ALGORITHM };
 
 struct row {
 	enum kind kind;
@@ -49,11 +50,17 @@ static const struct row token_rows[] = {
 #include "daemon/config.def"
 };
 
+static const struct row jwt_rows[] = {
+#define JWT(kind, name, def, min, max, when, help) ROW(config_jwt, kind, name, def, min, max)
+#include "daemon/config.def"
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define N_GLOBAL COUNT(global_rows)
 #define N_LISTENER COUNT(listener_rows)
 #define N_ENDPOINT COUNT(endpoint_rows)
 #define N_TOKEN COUNT(token_rows)
+#define N_JWT COUNT(jwt_rows)
 
 static const struct {
 	enum kind kind;
@@ -80,6 +87,8 @@ static const struct row *row_of(cfg_t *section, const char *option)
 		return find_row(endpoint_rows, N_ENDPOINT, option);
 	if (strcmp(cfg_name(section), "token") == 0)
 		return find_row(token_rows, N_TOKEN, option);
+	if (strcmp(cfg_name(section), "jwt") == 0)
+		return find_row(jwt_rows, N_JWT, option);
 	return find_row(global_rows, N_GLOBAL, option);
 }
 
@@ -117,23 +126,30 @@ static bool is_number(enum kind k) { return k == INT || k == AUTO || k == SIZE |
 
 static bool is_auto(const struct row *r, const char *s) { return r->kind == AUTO && strcmp(s, "auto") == 0; }
 
-static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+/* 1: yes, 0: no, -1: neither. */
+static int parse_bool(const char *s)
 {
 	static const char *const yes[] = { "yes", "on", "true" }, *const no[] = { "no", "off", "false" };
 
-	if (kind != BOOL) {
-		for (size_t i = 0; i < COUNT(words); i++) {
-			if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
-				*value = words[i].value;
-				return true;
-			}
-		}
-		return false;
+	for (size_t i = 0; i < COUNT(yes); i++)
+		if (strcmp(s, yes[i]) == 0 || strcmp(s, no[i]) == 0)
+			return strcmp(s, yes[i]) == 0;
+	return -1;
+}
+
+static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+{
+	int truth = kind == BOOL || kind == ANONYMOUS ? parse_bool(s) : -1;
+
+	if (truth >= 0) {
+		*value = kind == BOOL ? (uint32_t)truth : truth ? CONFIG_ANONYMOUS_YES : CONFIG_ANONYMOUS_NO;
+		return true;
 	}
-	for (size_t i = 0; i < COUNT(yes); i++) {
-		*value = strcmp(s, yes[i]) == 0;
-		if (*value || strcmp(s, no[i]) == 0)
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
+			*value = words[i].value;
 			return true;
+		}
 	}
 	return false;
 }
@@ -315,6 +331,15 @@ static const char *bad_token(cfg_t *t)
 	return p ? NULL : why;
 }
 
+static const char *bad_jwt(cfg_t *j)
+{
+	const char *key = cfg_getstr(j, "key");
+
+	if (cfg_getstr(j, "algorithm") == NULL)
+		return "algorithm: expected one of HS256 RS256 ES256";
+	return key && key[0] == '/' ? NULL : "key: expected the absolute path of a file that has the key";
+}
+
 static int check_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
@@ -325,7 +350,10 @@ static int check_section(cfg_t *cfg, cfg_opt_t *opt)
 		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
 		return -1;
 	}
-	bad = strcmp(kind, "listener") == 0 ? bad_listener(s) : strcmp(kind, "token") == 0 ? bad_token(s) : bad_endpoint(s);
+	bad = strcmp(kind, "listener") == 0 ? bad_listener(s)
+	      : strcmp(kind, "token") == 0  ? bad_token(s)
+	      : strcmp(kind, "jwt") == 0    ? bad_jwt(s)
+					    : bad_endpoint(s);
 	if (bad == NULL)
 		return 0;
 	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
@@ -363,11 +391,13 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 
 static cfg_t *new_parser(void)
 {
-	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], top[N_GLOBAL + 5];
+	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], jwt[N_JWT + 1];
+	cfg_opt_t top[N_GLOBAL + 6];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("token", token, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("jwt", jwt, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR(END_MARK, "", CFGF_NONE),
 		CFG_END(),
 	};
@@ -376,6 +406,7 @@ static cfg_t *new_parser(void)
 	describe(listener, listener_rows, N_LISTENER);
 	describe(endpoint, endpoint_rows, N_ENDPOINT);
 	describe(token, token_rows, N_TOKEN);
+	describe(jwt, jwt_rows, N_JWT);
 	describe(top, global_rows, N_GLOBAL);
 	memcpy(top + N_GLOBAL, sections, sizeof(sections));
 	cfg = cfg_init(top, CFGF_NONE);
@@ -386,6 +417,8 @@ static cfg_t *new_parser(void)
 	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
+	validate_all(cfg, "jwt|", jwt_rows, N_JWT);
+	cfg_set_validate_func(cfg, "jwt", check_section);
 	cfg_set_validate_func(cfg, "listener", check_section);
 	cfg_set_validate_func(cfg, "endpoint", check_section);
 	cfg_set_validate_func(cfg, "token", check_section);
@@ -464,13 +497,32 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 	return good;
 }
 
-static bool fill_token(struct config_token *t, cfg_t *s)
+/* FILE:LINE of a section, the caller's. NULL: no memory. */
+static char *where_is(const cfg_t *s)
 {
 	char where[4200];
-	bool good;
 
 	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
-	t->where = strdup(where);
+	return strdup(where);
+}
+
+static bool fill_jwt(struct config_jwt *j, cfg_t *s)
+{
+	bool good;
+
+	j->where = where_is(s);
+	j->title = strdup(cfg_title(s));
+	good = j->where && j->title;
+	for (size_t i = 0; i < N_JWT; i++)
+		good = store(j, &jwt_rows[i], s) && good;
+	return good;
+}
+
+static bool fill_token(struct config_token *t, cfg_t *s)
+{
+	bool good;
+
+	t->where = where_is(s);
 	t->title = strdup(cfg_title(s));
 	good = t->where && t->title;
 	t->hashed = parse_hash(cfg_title(s), t->sha256);
@@ -488,7 +540,8 @@ static bool fill(struct config *c, cfg_t *cfg)
 	c->listeners = calloc(cfg_size(cfg, "listener") + 1, sizeof(*c->listeners));
 	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
 	c->tokens = calloc(cfg_size(cfg, "token") + 1, sizeof(*c->tokens));
-	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL)
+	c->jwts = calloc(cfg_size(cfg, "jwt") + 1, sizeof(*c->jwts));
+	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL || c->jwts == NULL)
 		return false;
 	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
 		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
@@ -500,6 +553,9 @@ static bool fill(struct config *c, cfg_t *cfg)
 	for (; c->n_tokens < cfg_size(cfg, "token"); c->n_tokens++)
 		if (!fill_token(&c->tokens[c->n_tokens], cfg_getnsec(cfg, "token", (unsigned)c->n_tokens)))
 			return c->n_tokens++, false;
+	for (; c->n_jwts < cfg_size(cfg, "jwt"); c->n_jwts++)
+		if (!fill_jwt(&c->jwts[c->n_jwts], cfg_getnsec(cfg, "jwt", (unsigned)c->n_jwts)))
+			return c->n_jwts++, false;
 	return true;
 }
 
@@ -661,8 +717,21 @@ void config_free(struct config *c)
 		free(c->tokens[i].where);
 	}
 	free(c->tokens);
+	for (size_t i = 0; i < c->n_jwts; i++) {
+		free_rows(&c->jwts[i], jwt_rows, N_JWT);
+		free(c->jwts[i].title);
+		free(c->jwts[i].where);
+	}
+	free(c->jwts);
 	free_rows(c, global_rows, N_GLOBAL);
 	free(c);
+}
+
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < c->n_tokens; i++)
+		if (!c->tokens[i].hashed)
+			fn(arg, c->tokens[i].title, c->tokens[i].where);
 }
 
 /* ---- HOST PORT ---- */
@@ -825,4 +894,6 @@ void config_print(const struct config *c, FILE *to)
 		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
 	for (size_t i = 0; i < c->n_tokens; i++)
 		print_section("token", c->tokens[i].title, token_rows, N_TOKEN, &c->tokens[i], to);
+	for (size_t i = 0; i < c->n_jwts; i++)
+		print_section("jwt", c->jwts[i].title, jwt_rows, N_JWT, &c->jwts[i], to);
 }

@@ -22,6 +22,8 @@ enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANN
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
 enum config_forwarded { CONFIG_FORWARDED_OFF, CONFIG_FORWARDED_X_FORWARDED_FOR, CONFIG_FORWARDED_FORWARDED };
 enum config_role { CONFIG_ROLE_USER, CONFIG_ROLE_MODERATOR, CONFIG_ROLE_ADMIN };
+enum config_anonymous { CONFIG_ANONYMOUS_YES, CONFIG_ANONYMOUS_READ_ONLY, CONFIG_ANONYMOUS_NO };
+enum config_algorithm { CONFIG_ALGORITHM_HS256, CONFIG_ALGORITHM_RS256, CONFIG_ALGORITHM_ES256 };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
 
 struct config_list {
@@ -38,7 +40,8 @@ typedef uint32_t config_TIME;
 typedef char *config_STRING;
 typedef struct config_list config_LIST;
 /* One of the enums above. */
-typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_FORWARDED, config_ROLE;
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_FORWARDED, config_ROLE, config_ANONYMOUS,
+	config_ALGORITHM;
 
 struct config_listener {
 	char *name;
@@ -63,6 +66,14 @@ struct config_token {
 #include "daemon/config.def"
 };
 
+/* A key that signs tokens; it is in a file (token_table). */
+struct config_jwt {
+	char *title;              /* for people */
+	char *where;              /* as above */
+#define JWT(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
 struct config {
 	struct config_listener *listeners;
 	size_t n_listeners;
@@ -70,6 +81,8 @@ struct config {
 	size_t n_endpoints;
 	struct config_token *tokens;
 	size_t n_tokens;
+	struct config_jwt *jwts;
+	size_t n_jwts;
 #define GLOBAL(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };
@@ -82,6 +95,12 @@ int config_allow_all_origins(struct config *c);
 
 /* NULL is fine. */
 void config_free(struct config *c);
+
+/* WHERE in the configuration PATH is named, as "FILE:LINE" where that is known. */
+typedef void config_file_fn(void *arg, const char *path, const char *where);
+
+/* FN for each file that C names and that is read at a start and at each reload. */
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg);
 
 /*
  * The arguments HOST PORT instead of all listeners: a literal address or

@@ -4,6 +4,7 @@
 #include "daemon/endpoint.h"
 #include "daemon/front.h"
 #include "daemon/listeners.h"
+#include "daemon/sandbox.h"
 #include "daemon/storage.h"
 #include "daemon/token_table.h"
 
@@ -64,6 +65,11 @@ struct crew {
 	unsigned n;
 	unsigned running;                /* threads besides the first one's; the first one's to count */
 	bool stopping, giving_up;
+	/* where the threads wait until all that is only made at a start is there, and the sandbox closed */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_moved;
+	unsigned at_gate;
+	bool gate_open;
 	struct hand hands[];
 };
 
@@ -112,6 +118,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 		return NULL;
 	c->config = cfg;
 	c->n = n;
+	pthread_mutex_init(&c->gate_lock, NULL);
+	pthread_cond_init(&c->gate_moved, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		c->hands[i].crew = c;
 		c->hands[i].i = i;
@@ -231,10 +239,53 @@ static void open_gone(struct letter *letter, void *reader)
 
 /* ---- threads ---- */
 
+static void wait_at_gate(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	c->at_gate++;
+	pthread_cond_broadcast(&c->gate_moved);
+	while (!c->gate_open)
+		pthread_cond_wait(&c->gate_moved, &c->gate_lock);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+static void wait_for_all(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	while (c->at_gate < c->running)
+		pthread_cond_wait(&c->gate_moved, &c->gate_lock);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+static void open_gate(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	c->gate_open = true;
+	pthread_cond_broadcast(&c->gate_moved);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+/* The first worker begins on this thread; then nothing is made any more that the sandbox forbids. */
+static void begin(struct crew *c)
+{
+	char err[128];
+	int rc;
+
+	worker_begin(front_worker(c->hands[0].front));
+	wait_for_all(c);
+	rc = c->config->seccomp ? sandbox_close(err, sizeof(err)) : 0;
+	if (rc > 0)
+		log_info("system calls are restricted", "by=seccomp");
+	else if (rc < 0)
+		log_warning("system calls could not be restricted", "error=\"%s\"", err);
+}
+
 static void *work(void *arg)
 {
 	struct hand *h = arg;
 
+	worker_begin(front_worker(h->front));
+	wait_at_gate(h->crew);
 	worker_run(front_worker(h->front));
 	tell(&h->crew->hands[0], &h->gone, h, open_gone);
 	return NULL;
@@ -277,6 +328,9 @@ int crew_start(struct crew *c, char *err, size_t errlen)
 			c->running++;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (e == 0)
+		begin(c);
+	open_gate(c);
 	if (e == 0)
 		return 0;
 	snprintf(err, errlen, "the thread of worker %u of %u: %s", c->running + 2, c->n, strerror(e));
@@ -340,6 +394,8 @@ void crew_free(struct crew *c)
 	net_list_free(c->address_exempt);
 	book_free(c->shared.addresses);
 	endpoints_free(c->endpoints);
+	pthread_cond_destroy(&c->gate_moved);
+	pthread_mutex_destroy(&c->gate_lock);
 	free(c->mailboxes);
 	free(c->workers);
 	free(c);

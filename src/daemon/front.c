@@ -218,24 +218,48 @@ static void read_query(struct arrival *to, const struct http_request *r)
 	}
 }
 
+/* As memset, but not to be left out because nobody reads it. */
+static void wipe(struct token *t)
+{
+	volatile char *p = t->text;
+
+	for (size_t i = 0; i < t->len; i++)
+		p[i] = 0;
+}
+
 /* Who it is, by the token that the request presents. Whether it may come in; else A says why not. */
 static bool identify(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
 {
 	const struct config *c = f->opts.config;
 	const struct token_places places = { c->token_cookie, c->token_query };
 	struct token token;
+	const char *why = NULL;
 	enum token_verdict verdict = token_find(r->head, r->bytes, &places, &token);
 
 	if (verdict == TOKEN_BAD)
-		refuse(a, 400, token.why);
+		refuse(a, 400, why = token.why);
 	else if (verdict == TOKEN_OK)
-		f->arrival.who = identity_of_token(f->opts.tokens, token.text, token.len);
+		f->arrival.who = identity_of_token(f->opts.tokens, token.text, token.len, &why);
+	wipe(&token);
+	if (verdict != TOKEN_NONE && f->arrival.who == NULL)
+		log_limited(LOG_LEVEL_INFO, "token refused", "address=%s why=\"%s\"", r->address, why);
 	if (verdict == TOKEN_OK && f->arrival.who == NULL)
-		refuse(a, 401, "this token is not known, or has expired");
+		refuse(a, 401, why);
 	else if (verdict == TOKEN_NONE && !ep->policy.anonymous && !f->arrival.v1)
 		refuse(a, 401, "this chat is for those who are logged in: a token is needed");
 	else if (verdict != TOKEN_BAD)
 		return true;
+	return false;
+}
+
+/* Whether the token that was found allows the room into which the client comes by connecting. */
+static bool admit(const struct front *f, struct conn_answer *a)
+{
+	const struct arrival *to = &f->arrival;
+
+	if (to->v1 || to->who == NULL || grant_allows(to->who->grant, GRANT_JOIN, to->room->data, to->room->len))
+		return true;
+	refuse(a, 403, "your token does not allow this room");
 	return false;
 }
 
@@ -282,7 +306,7 @@ static bool answer_chat(struct front *f, struct conn *conn, const struct http_re
 {
 	f->arrival.v1 = is_v1(a);
 	f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, f->arrival.v1, &a->status, &a->why);
-	if (f->arrival.room == NULL || !identify(f, r, ep, a))
+	if (f->arrival.room == NULL || !identify(f, r, ep, a) || !admit(f, a))
 		return false;
 	read_query(&f->arrival, r);
 	session_init(session_of_conn(conn), f->hub, &ep->policy, &sink_ops);

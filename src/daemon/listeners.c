@@ -2,6 +2,7 @@
 
 #include "daemon/listeners.h"
 #include "daemon/given_sockets.h"
+#include "daemon/privs.h"
 
 #include "base/log.h"
 #include "net/listener.h"
@@ -136,6 +137,7 @@ static int open_named(struct listeners *l, const struct config *cfg, const struc
 {
 	struct listener_opts o = {
 		.name = c->name, .port = (uint16_t)c->port, .mode = c->mode_bits, .backlog = (int)cfg->backlog,
+		.bind = privs_bind,
 	};
 
 	if (c->path[0]) {

@@ -140,7 +140,8 @@ static int open_tcp(struct listener *l, const struct listener_opts *o, char *err
 	}
 	l->address = address_text(o->address, o->port);
 	l->fd = new_socket(a.sa.sa_family);
-	if (l->address == NULL || l->fd < 0 || bind(l->fd, &a.sa, len) < 0 || listen(l->fd, o->backlog) < 0) {
+	if (l->address == NULL || l->fd < 0 || (o->bind ? o->bind : bind)(l->fd, &a.sa, len) < 0 ||
+	    listen(l->fd, o->backlog) < 0) {
 		e = errno;
 		explain(err, errlen, l->address ? l->address : o->address, e);
 		return -1;

@@ -21,10 +21,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct listener;
 struct worker;
-struct sockaddr;
 
 struct listener_opts {
 	const char *name;     /* must outlive the listener */
@@ -33,6 +33,7 @@ struct listener_opts {
 	const char *path;     /* of a unix socket; an abandoned one is replaced */
 	unsigned mode;        /* of a unix socket */
 	int backlog;
+	int (*bind)(int, const struct sockaddr *, socklen_t); /* in place of bind(2) for TCP; NULL: bind(2) */
 };
 
 /*

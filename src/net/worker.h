@@ -148,6 +148,9 @@ void worker_free(struct worker *w);
 /* This thread is W's from now on: worker_here, and where it counts. worker_run() does it; else for setting up and clearing away. */
 void worker_enter(struct worker *w);
 
+/* On the thread that will run W: what it has to make there, a ring. Without this there is none. */
+void worker_begin(struct worker *w);
+
 /*
  * Runs the loop until worker_drain() is through. When this returns, all
  * connections are gone, upstairs was told of each, and all letters are opened
