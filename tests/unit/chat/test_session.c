@@ -256,7 +256,8 @@ static void test_rate(void **state)
 static struct client *login(unsigned worker, const char *token)
 {
 	struct client *c = arrive(worker, "a");
-	struct identity *id = identity_of_token(world.tokens, token, strlen(token));
+	const char *why;
+	struct identity *id = identity_of_token(world.tokens, token, strlen(token), &why);
 
 	assert_non_null(id);
 	session_identify(&c->session, id);
