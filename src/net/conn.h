@@ -72,7 +72,7 @@ struct conn_answer {
 	unsigned status;         /* 101, or an HTTP status */
 
 	/* 101: what lies at conn_owner() is closed when the connection is */
-	const struct ws_limits *limits;  /* must outlive the connection */
+	const struct ws_limits *limits;  /* must stay until it is closed */
 	const char *subprotocol; /* NULL: none; copied */
 	size_t subprotocol_len;
 	bool deflate;            /* to agree on permessage-deflate, where the client offers it */
@@ -96,9 +96,11 @@ struct conn {
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
-			struct listener *listener;
-			struct handshake *handshake; /* NULL: no byte has come */
-			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
+			struct listener *listener;   /* ref'd */
+			union {
+				struct handshake *handshake; /* NULL: no byte has come */
+				struct proxied *proxied;     /* while expected: a part of its PROXY header, or NULL */
+			};
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -222,6 +224,8 @@ void conn_become(struct conn *c, enum conn_protocol p);
 /* The worker's reaper, sweep and pause timer. */
 void conn_reap(struct worker *w);
 void conn_sweep(struct worker *w);
+/* The limits have changed: who is silent for longer than the new ones allow has the whole ping_timeout from now on. */
+void conn_forgive(struct worker *w);
 /* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
 uint64_t conn_resume(struct worker *w);
 /* Frees at once, without a word. */

@@ -61,18 +61,39 @@ class Natterd:
         self.command = [*PROGRAM, *self.args]
         if config is None:
             self.command += [host, "0"]
-        elif "listener" not in config:
+        config = self.common(config)
+        if config:
+            self.write_config(config)
+            self.command[1:1] = ["-c", self.config_path]
+        self.start()
+
+    def common(self, config):
+        """The configuration with what every test's has; None is as on the command line."""
+        if config is not None and "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
         if "message_rate = 0" in (config or "") and "byte_rate" not in config:
             config += "\nbyte_rate = 0\n"  # who may send any number of messages may send any number of bytes
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"
-        if config is not None:
-            with open(self.config_path, "w", encoding="utf-8") as f:
-                f.write(config)
-            self.command[1:1] = ["-c", self.config_path]
-        self.start()
+        return config
+
+    def write_config(self, config):
+        """As an editor does it: the file is always whole."""
+        with open(self.config_path + ".new", "w", encoding="utf-8") as f:
+            f.write(config)
+        os.replace(self.config_path + ".new", self.config_path)
+
+    def reload(self, config, good=True):
+        """Has it read this configuration; the log lines of that. Unless GOOD it is to be refused."""
+        done = (" info: reloaded ", " error: not reloaded,")
+        before = self.log()
+        self.write_config(self.common(config))
+        self.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: any(self.log().count(x) > before.count(x) for x in done))
+        new = self.log()[len(before):]
+        assert (done[0] in new) == good, new
+        return new
 
     def start(self):
         limit = None
@@ -219,7 +240,7 @@ class Closed(Exception):
 class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
 
-    SOURCE: the address of this machine from which it connects. FIRST: what it sends ahead of its request.
+    source: the address of this machine from which it connects. first: what it sends before anything else.
     """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
@@ -233,6 +254,7 @@ class Client:
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(first)
         self.buffer = b""
         self.key = key
         self.status = self.headers = None
@@ -240,7 +262,7 @@ class Client:
                         f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                         + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
         if upgrade:
-            self.send_raw(first + self.request)
+            self.send_raw(self.request)
             self.read_handshake()
 
     def read_handshake(self, status=101):
