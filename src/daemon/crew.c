@@ -10,6 +10,7 @@
 #include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "chat/directory.h"
 #include "net/worker.h"
 #include "wire/netmask.h"
 #include "wire/ws_upgrade.h"
@@ -53,6 +54,7 @@ struct crew {
 	struct storage *storage;
 	struct journal *journal;
 	struct shared_map *names, *sessions;
+	struct book *users;
 	struct shared_count connections, rooms;
 	struct mailbox **mailboxes;
 	struct worker **workers;
@@ -148,7 +150,8 @@ struct crew *crew_open(struct settings *s, struct faults *faults)
 
 static int make_fronts(struct crew *c)
 {
-	struct front_opts o = { .settings = c->settings, .shared = &c->shared, .connections = &c->connections,
+	struct front_opts o = { .settings = c->settings, .shared = &c->shared, .users = c->users,
+				.connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -169,6 +172,7 @@ static int make_hubs(struct crew *c)
 		.journal = c->journal,
 		.names = c->names,
 		.sessions = c->sessions,
+		.users = c->users,
 		.rooms = &c->rooms,
 		.key = *storage_secret_key(c->storage),
 		.key_kept = storage_is_kept(c->storage),
@@ -188,10 +192,11 @@ int crew_prepare(struct crew *c, char *err, size_t errlen)
 	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
+	c->users = directory_users();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->shared.addresses && c->names && c->sessions && c->users && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -487,6 +492,7 @@ void crew_free(struct crew *c)
 	storage_free(c->storage);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
+	book_free(c->users);
 	book_free(c->shared.addresses);
 	pthread_cond_destroy(&c->gate_moved);
 	pthread_mutex_destroy(&c->gate_lock);
