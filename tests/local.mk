@@ -196,6 +196,10 @@ EXTRA_DIST += \
 	tests/browser/run \
 	tests/browser/run_node \
 	tests/browser/screenshot.mjs \
+	tests/browser/tutorials/commands.html \
+	tests/browser/tutorials/json.html \
+	tests/browser/tutorials/tutorials.test.mjs \
+	tests/browser/tutorials/usermsg.html \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
 	tests/conform/cases_deflated.py \
