@@ -183,6 +183,7 @@ EXTRA_DIST += \
 	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
+	tests/browser/deflate.test.mjs \
 	tests/browser/natter_js.test.mjs \
 	tests/browser/natter_js_chromium.test.mjs \
 	tests/browser/natter_js_faults.test.mjs \
@@ -190,6 +191,7 @@ EXTRA_DIST += \
 	tests/browser/natter_js_types.ts \
 	tests/browser/natterd.mjs \
 	tests/browser/origins.test.mjs \
+	tests/browser/people.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/proxy.mjs \
