@@ -198,6 +198,10 @@ EXTRA_DIST += \
 	tests/browser/run \
 	tests/browser/run_node \
 	tests/browser/screenshot.mjs \
+	tests/browser/tutorials/commands.html \
+	tests/browser/tutorials/json.html \
+	tests/browser/tutorials/tutorials.test.mjs \
+	tests/browser/tutorials/usermsg.html \
 	tests/browser/widget.test.mjs \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
@@ -218,6 +222,8 @@ EXTRA_DIST += \
 	tests/daemon/conftest.py \
 	tests/bench/agree \
 	tests/bench/agree.txt \
+	tests/bench/flood \
+	tests/bench/flood.txt \
 	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
 	tests/bench/plot \
@@ -321,15 +327,16 @@ print-unit-tests:
 
 # ---- how fast; RUN='--rounds 1 --only natterd' for a quick look ----
 
-EXTRA_PROGRAMS += tests/bench/codec tests/bench/journal
-CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
+EXTRA_PROGRAMS += tests/bench/codec tests/bench/flooder tests/bench/journal
+CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/bench/journal$(EXEEXT)
 tests_bench_codec_LDADD = $(WIRE_ALL)
 tests_bench_journal_LDADD = $(STORE) $(CHAT) $(BASE_ALL) $(SQLITE_LIBS)
 
-bench: tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/bench/journal$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
 	@tests/bench/journal$(EXEEXT)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run --out tests/bench/results.txt $(RUN)
+	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/flood --flooder tests/bench/flooder$(EXEEXT) --out tests/bench/flood.txt
 	@$(srcdir)/tests/bench/plot tests/bench/results.json doc/bench.svg
 
 # ---- see it ----

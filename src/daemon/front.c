@@ -401,12 +401,23 @@ static void on_closed(struct conn *conn, enum close_reason reason)
 	endpoints_unref(all);
 }
 
+static void on_flood(struct conn *conn)
+{
+	struct session *s = session_of_conn(conn);
+
+	if (endpoint_of(s)->config->handler == CONFIG_HANDLER_CHAT)
+		session_floods(s);
+	else
+		conn_close(conn, CLOSE_rate_limited, NULL);
+}
+
 static void on_tick(struct worker *w)
 {
 	struct front *f = worker_upstairs(w);
 
 	hub_tick(f->hub);
 	book_tick(f->opts.shared->addresses, clock_ms());
+	book_tick(f->opts.users, clock_ms());
 }
 
 static void on_post(struct worker *w)
@@ -424,7 +435,7 @@ static void on_drained(struct conn *conn)
 		session_drained(s);
 }
 
-static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick, on_post, on_drained };
+static const struct worker_ops worker_ops = { on_request, on_open, on_message, on_closed, on_tick, on_post, on_drained, on_flood };
 
 /* ---- life ---- */
 
@@ -453,6 +464,10 @@ static struct worker_opts worker_opts_of(struct front *f)
 		.workers = f->opts.workers,
 		.max_head = (size_t)c->max_head,
 		.send_queue = (size_t)c->send_queue,
+		.queues_max = (int64_t)c->queues_max,
+		.byte_rate = (uint32_t)c->byte_rate,
+		.byte_burst = (uint32_t)c->byte_burst,
+		.flood_time = c->flood_time,
 		.deflate_min = (size_t)c->deflate_min,
 		.handshake_timeout = c->handshake_timeout,
 		.ping_interval = c->ping_interval,

@@ -19,6 +19,7 @@
 
 #include <event2/buffer.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -39,6 +40,9 @@
 
 /* A backlog that does not shrink for so many ticks is a reader that is stuck. */
 #define STUCK_TICKS 60
+
+/* So many bytes may begin to wait here before other workers are told of them. */
+#define QUEUED_UNTOLD 65536
 
 /* More than this of unread input that is in pieces is never joined at once. */
 #define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
@@ -154,12 +158,100 @@ static void watch(struct conn *c, bool watched)
 
 /* ---- writing ---- */
 
+/* ---- the memory of all queues ---- */
+
+/* Bytes that wait for this worker's readers; and what all workers said last. */
+static int64_t queued_here(void) { return stats_read(&worker_here->stats, STAT_backlog_bytes); }
+
+/* Tells the others how many bytes wait here. */
+static int64_t report_queued(struct worker *w)
+{
+	int64_t now = queued_here(), more = now - w->queued;
+
+	w->queued = now;
+	if (more == 0)
+		return atomic_load_explicit(&w->opts.shared->queued, memory_order_relaxed);
+	return atomic_fetch_add_explicit(&w->opts.shared->queued, more, memory_order_relaxed) + more;
+}
+
+static size_t largest_backlog(const struct list *l, size_t largest)
+{
+	list_each(node, l) {
+		size_t len = output_len(list_entry(node, struct conn, node));
+
+		if (len > largest)
+			largest = len;
+	}
+	return largest;
+}
+
+/* Closes C, and lets go at once of what waits for it. */
+static void drop_queue(struct conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	conn_close(c, CLOSE_queues_full, NULL);
+	evbuffer_unfreeze(out, 1);
+	evbuffer_drain(out, evbuffer_get_length(out));
+	evbuffer_freeze(out, 1);
+}
+
+static void drop_above(struct list *l, size_t len, int64_t goal)
+{
+	list_each_safe(node, l) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (queued_here() <= goal)
+			return;
+		if (output_len(c) > len)
+			drop_queue(c);
+	}
+}
+
+/*
+ * More waits than may, and at least our share of it here: connections with the
+ * largest backlogs go, none of which is less than half of the largest, until
+ * there is an eighth of the share to fill again.
+ */
+static void relieve(struct worker *w)
+{
+	int64_t share = w->opts.queues_max / (w->opts.workers ? w->opts.workers : 1);
+	size_t largest;
+
+	if (queued_here() < share)
+		return; /* others will, when they come to know of it */
+	log_limited(LOG_LEVEL_WARNING, "too much waits for slow readers", "queues_max=%" PRId64, w->opts.queues_max);
+	while (queued_here() > share - share / 8 &&
+	       (largest = largest_backlog(&w->paused, largest_backlog(&w->open, 0))) > 0) {
+		drop_above(&w->open, largest / 2, share - share / 8);
+		drop_above(&w->paused, largest / 2, share - share / 8);
+	}
+	report_queued(w);
+}
+
+/* LEN bytes are about to wait for C. Whether it is there still to wait for them. */
+static bool find_room(struct conn *c, size_t len)
+{
+	struct worker *w = worker_here;
+	uint8_t state = c->state;
+	int64_t others;
+
+	if (w->opts.shared == NULL || w->opts.queues_max == 0)
+		return true;
+	others = atomic_load_explicit(&w->opts.shared->queued, memory_order_relaxed) - w->queued;
+	if (others + queued_here() + (int64_t)len > w->opts.queues_max)
+		relieve(w);
+	if (queued_here() - w->queued > QUEUED_UNTOLD)
+		report_queued(w);
+	return c->state == state;
+}
+
 /* Leaves to the bufferevent what the system did not take. 0, or -1: too much waits already, or no memory. */
 static int queue(struct conn *c, const char *data, size_t len)
 {
 	size_t waiting = output_len(c);
 
-	if (waiting + len > worker_here->opts.send_queue || (c->bev == NULL && !attach(c)) ||
+	if (waiting + len > worker_here->opts.send_queue || !find_room(c, len) || (c->bev == NULL && !attach(c)) ||
 	    evbuffer_add(bufferevent_get_output(c->bev), data, len) < 0)
 		return -1;
 	if (waiting == 0) {
@@ -328,12 +420,29 @@ static void throttle(struct conn *c)
 		watch(c, false);
 }
 
+/* C sent LEN bytes: above byte_burst it is not read for a while. */
+static void count_bytes(struct conn *c, size_t len)
+{
+	const struct worker_opts *o = &worker_here->opts;
+
+	if (o->byte_rate == 0)
+		return;
+	c->bytes += (uint32_t)len;
+	if (c->bytes <= o->byte_burst || c->state != CONN_OPEN)
+		return;
+	c->too_fast = 1;
+	if (c->paused)
+		return;
+	stats_add(STAT_paused_bytes, 1);
+	conn_pause(c, (uint32_t)((uint64_t)(c->bytes - o->byte_burst) * 1000 / o->byte_rate) + 1);
+}
+
 /* Reads what lies in the bufferevent's input, as far as it is there whole. */
 static void use_input(struct conn *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	bool more = false;
-	size_t len;
+	size_t len, used;
 
 	while (conn_is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
 		size_t piece = evbuffer_get_contiguous_space(in);
@@ -346,7 +455,9 @@ static void use_input(struct conn *c)
 			conn_close(c, CLOSE_no_memory, NULL);
 			return;
 		}
-		evbuffer_drain(in, ws_conn_input(c, p, piece, &more));
+		used = ws_conn_input(c, p, piece, &more);
+		evbuffer_drain(in, used);
+		count_bytes(c, used);
 		if (more && piece == len)
 			return;
 	}
@@ -395,6 +506,7 @@ static void use_inbox(struct conn *c, size_t len)
 
 	conn_cork(c);
 	used = ws_conn_input(c, inbox, len, &more);
+	count_bytes(c, used);
 	conn_uncork(c);
 	if (used == len || c->state != CONN_OPEN)
 		return;
@@ -622,7 +734,7 @@ static void enter_address(struct conn *c)
 
 void conn_set_address(struct conn *c, const char *text)
 {
-	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT)
+	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT || strcmp(text, conn_address(c)) == 0)
 		return;
 	leave_address(c);
 	strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
@@ -639,14 +751,14 @@ static struct conn *oldest_handshake(struct worker *w)
 	return m == NULL || (h && h->since <= m->since) ? h : m;
 }
 
-/* One more begins its handshake: if that is one too many, the oldest goes, unless other workers have them all. */
-static void make_room(struct worker *w)
+/* Where there are too many, the oldest go; of a worker that has more than its share. */
+static void crowd_out(struct worker *w)
 {
-	struct shared_count *count = &w->opts.shared->handshakes;
+	size_t max = w->opts.max_handshakes, n = w->opts.workers ? w->opts.workers : 1;
 	struct conn *c;
 
-	shared_count_take(count, 0);
-	while (shared_count_get(count) > w->opts.max_handshakes && (c = oldest_handshake(w)) != NULL)
+	while (shared_count_get(&w->opts.shared->handshakes) > max &&
+	       w->handshaking.count + w->heads.count > (max + n - 1) / n && (c = oldest_handshake(w)) != NULL)
 		conn_close(c, CLOSE_crowded_out, NULL);
 }
 
@@ -681,9 +793,11 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	c->trusted = c->believed = trusted;
 	c->expected = listener_is_proxied(a->listener);
 	c->since = w->tick;
-	if (w->opts.shared)
-		make_room(w);
 	list_append(&w->handshaking, &c->node);
+	if (w->opts.shared) {
+		shared_count_take(&w->opts.shared->handshakes, 0);
+		crowd_out(w);
+	}
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
 	return 0;
@@ -697,6 +811,9 @@ static void count_close(const struct conn *c)
 		break;
 	case CLOSE_handshake_timeout:
 		stats_add(STAT_closed_handshake, 1);
+		break;
+	case CLOSE_queues_full:
+		stats_add(STAT_closed_queues, 1);
 		break;
 	case CLOSE_crowded_out:
 		stats_add(STAT_closed_crowded_out, 1);
@@ -712,6 +829,7 @@ static void count_close(const struct conn *c)
 	case CLOSE_bad_utf8:
 	case CLOSE_too_big:
 		stats_add(STAT_closed_protocol, 1);
+		stats_add(STAT_closed_too_big, c->reason == CLOSE_too_big);
 		break;
 	default:
 		break;
@@ -765,7 +883,7 @@ void conn_free(struct conn *c)
 		let_go_of_protocol(c);
 	list_remove(list_of(c), &c->node);
 	event_del(&c->readable);
-	if (output_len(c) > 0)
+	if (output_len(c) > 0 || c->reason == CLOSE_queues_full)
 		drop_backlog(c);
 	if (c->bev)
 		bev_pool_drop(c->bev);
@@ -787,7 +905,8 @@ static void reap(struct conn *c)
 		conn_free(c);
 		return;
 	}
-	if (c->reason == CLOSE_slow_reader || c->reason == CLOSE_io_error || c->reason == CLOSE_no_memory) {
+	if (c->reason == CLOSE_slow_reader || c->reason == CLOSE_queues_full ||
+	    c->reason == CLOSE_io_error || c->reason == CLOSE_no_memory) {
 		conn_free(c);
 		return;
 	}
@@ -824,6 +943,20 @@ static bool is_stuck(struct conn *c)
 	return c->stuck++ >= STUCK_TICKS;
 }
 
+/* A second's bytes are forgiven. Whether C sent more than that for too long. */
+static bool is_flooding(struct conn *c)
+{
+	const struct worker_opts *o = &worker_here->opts;
+
+	if (c->bytes == 0 && c->flooding == 0)
+		return false;
+	c->bytes -= c->bytes < o->byte_rate ? c->bytes : o->byte_rate;
+	c->flooding = c->too_fast ? (uint16_t)(c->flooding + 1) : 0;
+	if (!c->paused)
+		c->too_fast = 0;
+	return o->ops->flood && c->flooding >= worker_ticks(o->flood_time);
+}
+
 static void sweep_open(struct conn *c)
 {
 	const struct worker_opts *o = &worker_here->opts;
@@ -831,6 +964,8 @@ static void sweep_open(struct conn *c)
 
 	if (is_stuck(c))
 		conn_close(c, CLOSE_slow_reader, NULL);
+	else if (is_flooding(c))
+		o->ops->flood(c);
 	else if (o->ping_interval == 0 || c->throttled)
 		return;
 	else if (c->pinged && silent >= worker_ticks(o->ping_interval) + worker_ticks(o->ping_timeout))
@@ -885,5 +1020,11 @@ void conn_sweep(struct worker *w)
 
 		if (is_stuck(c))
 			conn_close(c, CLOSE_slow_reader, NULL);
+		else if (is_flooding(c))
+			w->opts.ops->flood(c);
 	}
+	if (w->opts.shared)
+		crowd_out(w);
+	if (w->opts.shared && w->opts.queues_max && report_queued(w) > w->opts.queues_max)
+		relieve(w);
 }

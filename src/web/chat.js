@@ -164,7 +164,7 @@ function drawMessage(row, item, more) {
 	if (item.edited && !item.deleted)
 		body.append(make('span', 'edited', 'edited'));
 	if (mine)
-		body.append('\u2060', stateOf(item)); // a word joiner: no mark alone on a line
+		body.append(stateOf(item));
 	row.append(avatar(name, '', undefined), head, body);
 	row.querySelector('.avatar').style.removeProperty('--hue'); // the row's
 }
