@@ -554,7 +554,7 @@ test('a daemon that is killed and comes back: nothing lost, nothing twice', LIMI
 		await page.locator('#banner').getByText('No connection. Trying again…').waitFor();
 	await say(ann, 'meanwhile 1'); // sent as soon as there is a connection
 	await say(ann, 'meanwhile 2');
-	await message(ann, 'meanwhile 2').and(ann.locator('.sending')).waitFor();
+	await message(ann, 'meanwhile 2').and(ann.locator('.sending:not(.deleted)')).waitFor();
 	await natterd.run();
 	await Promise.all([ann, ben].map((page) => page.getByRole('button', { name: 'Try now' }).click().catch(() => {})));
 	await connected(ann);
