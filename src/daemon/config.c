@@ -665,6 +665,8 @@ void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
 	for (size_t i = 0; i < c->n_tokens; i++)
 		if (!c->tokens[i].hashed)
 			fn(arg, c->tokens[i].title, c->tokens[i].where);
+	for (size_t i = 0; i < c->n_jwts; i++)
+		fn(arg, c->jwts[i].key, c->jwts[i].where);
 }
 
 /* ---- HOST PORT ---- */
