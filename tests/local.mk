@@ -183,6 +183,7 @@ EXTRA_DIST += \
 	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
+	tests/browser/deflate.test.mjs \
 	tests/browser/natter_js.test.mjs \
 	tests/browser/natter_js_chromium.test.mjs \
 	tests/browser/natter_js_faults.test.mjs \
@@ -190,12 +191,17 @@ EXTRA_DIST += \
 	tests/browser/natter_js_types.ts \
 	tests/browser/natterd.mjs \
 	tests/browser/origins.test.mjs \
+	tests/browser/people.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/proxy.mjs \
 	tests/browser/run \
 	tests/browser/run_node \
 	tests/browser/screenshot.mjs \
+	tests/browser/tutorials/commands.html \
+	tests/browser/tutorials/json.html \
+	tests/browser/tutorials/tutorials.test.mjs \
+	tests/browser/tutorials/usermsg.html \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
 	tests/conform/cases_deflated.py \

@@ -44,7 +44,7 @@ struct hand {
 	unsigned i;
 	struct front *front;
 	pthread_t thread; /* but for the first one */
-	struct order drain, give_up, gone, turn, turned;
+	struct order drain, give_up, gone, turn, turned, ask, answer;
 };
 
 struct crew {
@@ -71,6 +71,9 @@ struct crew {
 	pthread_cond_t gate_moved;
 	unsigned at_gate;
 	bool gate_open;
+	struct event *watch;
+	void (*alive)(void);
+	unsigned asked; /* workers that have not answered yet that they live */
 	struct hand hands[];
 };
 
@@ -233,6 +236,44 @@ static void open_gone(struct letter *letter, void *reader)
 {
 	(void)reader;
 	((struct order *)letter)->hand->crew->running--;
+}
+
+/* ---- do they live? ---- */
+
+static void open_answer(struct letter *letter, void *reader)
+{
+	(void)reader;
+	((struct order *)letter)->hand->crew->asked--;
+}
+
+static void open_ask(struct letter *letter, void *reader)
+{
+	struct hand *h = ((struct order *)letter)->hand;
+
+	(void)reader;
+	tell(&h->crew->hands[0], &h->answer, h, open_answer);
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct crew *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->asked > 0 && !c->stopping)
+		return;
+	c->alive();
+	for (unsigned i = 1; i < c->n && !c->stopping; i++, c->asked++)
+		tell(&c->hands[i], &c->hands[i].ask, &c->hands[i], open_ask);
+}
+
+int crew_watch(struct crew *c, uint32_t ms, void (*alive)(void))
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	c->alive = alive;
+	c->watch = event_new(crew_base(c), -1, EV_PERSIST, on_watch, c);
+	return c->watch ? event_add(c->watch, &tv) : -1;
 }
 
 /* ---- other settings ---- */
@@ -438,6 +479,8 @@ void crew_free(struct crew *c)
 {
 	if (c == NULL)
 		return;
+	if (c->watch)
+		event_free(c->watch);
 	listeners_drop(c->old_listeners, c->listeners);
 	listeners_free(c->listeners);
 	for (unsigned i = 0; i < c->n; i++)
