@@ -58,6 +58,11 @@ static void settle(struct conn *c, const struct proxy_hdr *header)
 	proxied_forget(c);
 	if (header->source.kind != NET_ADDR_NONE)
 		conn_set_address(c, net_addr_text(&header->source, text));
+	if (c->admission == ADMISSION_TURNED_AWAY) {
+		stats_add(STAT_turned_away, 1);
+		conn_close(c, CLOSE_turned_away, NULL);
+		return;
+	}
 	/* A request's fields are a proxy's word only where another one stands behind the first. */
 	c->believed = header->source.kind == NET_ADDR_IP && net_list_has(worker_here->opts.trusted, &header->source);
 }
@@ -95,5 +100,5 @@ bool proxied_read(struct conn *c)
 		keep(c, have);
 	else
 		settle(c, &header);
-	return verdict == PROXY_HDR_OK;
+	return verdict == PROXY_HDR_OK && c->state == CONN_HANDSHAKE;
 }

@@ -614,7 +614,7 @@ class Natter extends Emitter {
 		for (const { with: user, seq, read } of list) {
 			const it = this.with(user);
 			known.set(user, it.readSeq = read);
-			it.seq ??= again ? read ?? 0 : seq;
+			it.seq = again ? it.seq ?? read ?? 0 : seq;
 			if (seq !== it.seq)
 				it._fetch(seq < it.seq ? 'epoch' : undefined);
 		}

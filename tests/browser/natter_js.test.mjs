@@ -387,6 +387,45 @@ test('a server that starts anew: the past is told anew', async () => {
 	assert.equal((await room.send('after')).seq, 1);
 });
 
+test('a room of another epoch, and a store that is away for a moment', async () => {
+	const server = await serve();
+	let asked = [], epoch = 'a', socket;
+	const message = (seq) => ({ type: 'usermsg', message: `${epoch} ${seq}`, room: 'lobby', seq, time: 1 });
+	server.on('connection', (ws) => {
+		const say = (m) => ws.send(JSON.stringify(m));
+		socket = say;
+		say({ type: 'welcome', session: 's', room: 'lobby', anonymous: true, limits: {} });
+		ws.on('message', (data) => {
+			const { type, cid, ...m } = JSON.parse(data);
+			asked.push(type);
+			if (type === 'join' && asked.length === 1)
+				say({ type: 'error', cid, code: 'storage_unavailable', message: 'later' });
+			else if (type === 'join')
+				say({ type: 'joined', cid, room: m.room, epoch, seq: 2, members: 0, guests: 1, role: 'guest' });
+			else if (asked.length === 2)
+				say({ type: 'error', cid, code: 'not_joined', message: 'not yet' });
+			else {
+				say(message(3)); // is in the history as well
+				say(message(4));
+				say({ type: 'history', cid, room: m.room, epoch, more: false, messages: [message(1), message(2), message(3)] });
+			}
+		});
+	});
+	const chat = opened(new Natter(`ws://127.0.0.1:${server.address().port}`, QUICK));
+	const room = chat.join('lobby'), told = [];
+	room.on('reset', (r) => told.push(r.reason, ...r.messages.map((m) => m.message)));
+	room.on('message', (m) => told.push(m.message));
+	const said = hear(room, 'message');
+	await said.next((m) => m.seq === 4);
+	assert.deepEqual(told.splice(0), ['joined', 'a 1', 'a 2', 'a 3', 'a 4']);
+	assert.deepEqual(asked, ['join', 'history', 'join', 'history']);
+	epoch = 'b';
+	socket({ type: 'epoch', room: 'lobby', epoch, seq: 2 });
+	await said.next((m) => m.seq === 4);
+	assert.deepEqual(told.splice(0), ['epoch', 'b 1', 'b 2', 'b 3', 'b 4']);
+	assert.deepEqual([room.epoch, room.seq], ['b', 4]);
+});
+
 test('links that die: half-open ones, servers that never answer, refused ones', async () => {
 	const d = await start();
 	const proxy = opened(await Proxy.start(d.port));

@@ -71,6 +71,8 @@ class Natterd:
         """The configuration with what every test's has; None is as on the command line."""
         if config is not None and "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
+        if "message_rate = 0" in (config or "") and "byte_rate" not in config:
+            config += "\nbyte_rate = 0\n"  # who may send any number of messages may send any number of bytes
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"

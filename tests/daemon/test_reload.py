@@ -372,6 +372,46 @@ def test_send_queue(start):
     assert d.counter_reaches("closed_slow", 1) == 1 and said(fast)["type"] == "usermsg"
 
 
+@observes("queues_max")
+def test_queues_max(start):
+    big = "message_rate = 0\nbyte_rate = 0\nsend_queue = 1G\nannounce = off\n"
+    d = start(big)
+    slow, fast = d.connect("/queue", receive_buffer=4096), d.connect("/queue")
+    said(slow)
+    wait_for("a queue", lambda: said(fast, "x" * 60000) and d.counters()["backlog_bytes"] > 1 << 20)
+    assert d.counters()["closed_queues"] == 0
+    d.reload(big + "queues_max = 64K\n")
+    said(fast)
+    assert d.counter_reaches("closed_queues", 1) == 1
+
+
+@observes("byte_rate", "byte_burst")
+def test_bytes_a_second(start):
+    d = start("")
+    c = d.connect("/bytes")
+    for config, paused in (("byte_rate = 1K\n", 0), ("byte_rate = 1M\nbyte_burst = 1K\n", 1)):
+        d.reload(config)
+        said(c, "x" * 3000)
+        assert d.counters()["paused"] == paused
+
+
+@observes("history_rate", "history_burst")
+def test_the_past_a_second(start, room):
+    d = start("")
+    old = V1(d)
+    old.join(room)
+    for i in range(5):
+        old.say(room, f"{i}" * 1000)
+    for config, paused in (("history_rate = 1K\n", 0), ("history_rate = 1M\nhistory_burst = 1K\n", 1)):
+        d.reload(config)
+        for c in (old, V1(d)):
+            if c is not old:
+                c.join(room)
+            c.ok("history", room=room, limit=5)
+            c.ok("history", room=room, limit=5)
+        wait_for("the counter", lambda want=paused: (d.counters()["paused"] > 0) == want)
+
+
 @observes("backlog")
 def test_backlog(start):
     d = start("backlog = 100\n")

@@ -513,6 +513,28 @@ static void test_endpoints(void **state)
 	config_free(c);
 }
 
+static void collect(void *arg, const char *file, const char *where)
+{
+	char *list = arg;
+
+	assert_int_equal(strncmp(where, path, strlen(path)), 0);
+	snprintf(list + strlen(list), 256 - strlen(list), "%s%s ", file, where + strlen(path));
+}
+
+/* With where each is named. */
+static void test_each_file_that_a_reload_reads(void **state)
+{
+	struct config *c = good("pid_file = /not/read\ntoken /t/a { user = u }\ntoken \"sha256:"
+				"0000000000000000000000000000000000000000000000000000000000000000\" { user = u }\n"
+				"jwt site { algorithm = HS256 key = /k/a }\n");
+	char list[256] = "";
+
+	(void)state;
+	config_each_file(c, collect, list);
+	assert_string_equal(list, "/t/a:2 /k/a:4 ");
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -523,6 +545,7 @@ int main(void)
 		cmocka_unit_test(test_all_errors), cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_print_can_be_loaded_again),
 		cmocka_unit_test(test_the_file_that_is_installed),
+		cmocka_unit_test(test_each_file_that_a_reload_reads),
 		cmocka_unit_test(test_host_and_port),	     cmocka_unit_test(test_endpoints),
 		cmocka_unit_test(test_endpoint_inherits_what_it_does_not_say),
 	};
