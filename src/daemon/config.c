@@ -19,7 +19,7 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, ROLE };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, ROLE, TLS_VERSION };
 
 struct row {
 	enum kind kind;
@@ -41,6 +41,10 @@ static const struct row endpoint_rows[] = {
 #define ENDPOINT(kind, name, def, min, max, when, help) ROW(config_endpoint, kind, name, def, min, max)
 #include "daemon/config.def"
 };
+static const struct row certificate_rows[] = {
+#define CERTIFICATE(kind, name, def, min, max, when, help) ROW(config_certificate, kind, name, def, min, max)
+#include "daemon/config.def"
+};
 static const struct row token_rows[] = {
 #define TOKEN(kind, name, def, min, max, when, help) ROW(config_token, kind, name, def, min, max)
 #include "daemon/config.def"
@@ -50,6 +54,7 @@ static const struct row token_rows[] = {
 #define N_GLOBAL COUNT(global_rows)
 #define N_LISTENER COUNT(listener_rows)
 #define N_ENDPOINT COUNT(endpoint_rows)
+#define N_CERTIFICATE COUNT(certificate_rows)
 #define N_TOKEN COUNT(token_rows)
 
 static const struct {
@@ -75,6 +80,8 @@ static const struct row *row_of(cfg_t *section, const char *option)
 		return find_row(listener_rows, N_LISTENER, option);
 	if (strcmp(cfg_name(section), "endpoint") == 0)
 		return find_row(endpoint_rows, N_ENDPOINT, option);
+	if (strcmp(cfg_name(section), "certificate") == 0)
+		return find_row(certificate_rows, N_CERTIFICATE, option);
 	if (strcmp(cfg_name(section), "token") == 0)
 		return find_row(token_rows, N_TOKEN, option);
 	return find_row(global_rows, N_GLOBAL, option);
@@ -241,7 +248,18 @@ static const char *bad_listener(cfg_t *l)
 		return "path: too long for a unix socket";
 	if (mode[0] == '\0' || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 4)
 		return "mode: expected octal permissions like 0660";
+	if (cfg_getstr(l, "certificate")[0] && cfg_size(l, "certificates"))
+		return "expected certificate, or certificates, not both";
+	if (cfg_getstr(l, "key")[0] && !cfg_getstr(l, "certificate")[0])
+		return "key: expected a certificate, too";
 	return NULL;
+}
+
+static const char *bad_certificate(cfg_t *c)
+{
+	const char *chain = cfg_getstr(c, "chain");
+
+	return chain == NULL || chain[0] == '\0' ? "chain: expected a file" : NULL;
 }
 
 static const char *bad_endpoint(cfg_t *e)
@@ -314,7 +332,10 @@ static int check_section(cfg_t *cfg, cfg_opt_t *opt)
 		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
 		return -1;
 	}
-	bad = strcmp(kind, "listener") == 0 ? bad_listener(s) : strcmp(kind, "token") == 0 ? bad_token(s) : bad_endpoint(s);
+	bad = strcmp(kind, "listener") == 0    ? bad_listener(s) :
+	      strcmp(kind, "certificate") == 0 ? bad_certificate(s) :
+	      strcmp(kind, "token") == 0       ? bad_token(s) :
+						 bad_endpoint(s);
 	if (bad == NULL)
 		return 0;
 	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
@@ -352,9 +373,11 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 
 static cfg_t *new_parser(void)
 {
-	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], top[N_GLOBAL + 5];
+	cfg_opt_t listener[N_LISTENER + 1], certificate[N_CERTIFICATE + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1];
+	cfg_opt_t top[N_GLOBAL + 6];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("certificate", certificate, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("token", token, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR(END_MARK, "", CFGF_NONE),
@@ -363,6 +386,7 @@ static cfg_t *new_parser(void)
 	cfg_t *cfg;
 
 	describe(listener, listener_rows, N_LISTENER);
+	describe(certificate, certificate_rows, N_CERTIFICATE);
 	describe(endpoint, endpoint_rows, N_ENDPOINT);
 	describe(token, token_rows, N_TOKEN);
 	describe(top, global_rows, N_GLOBAL);
@@ -373,9 +397,11 @@ static cfg_t *new_parser(void)
 	cfg_set_error_function(cfg, on_error);
 	validate_all(cfg, "", global_rows, N_GLOBAL);
 	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
+	validate_all(cfg, "certificate|", certificate_rows, N_CERTIFICATE);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
 	cfg_set_validate_func(cfg, "listener", check_section);
+	cfg_set_validate_func(cfg, "certificate", check_section);
 	cfg_set_validate_func(cfg, "endpoint", check_section);
 	cfg_set_validate_func(cfg, "token", check_section);
 	return cfg;
@@ -440,6 +466,15 @@ static bool fill_listener(struct config_listener *l, cfg_t *s)
 	return good;
 }
 
+static bool fill_certificate(struct config_certificate *c, cfg_t *s)
+{
+	bool good = (c->title = strdup(cfg_title(s))) != NULL;
+
+	for (size_t i = 0; i < N_CERTIFICATE; i++)
+		good = store(c, &certificate_rows[i], s) && good;
+	return good;
+}
+
 /* What the section does not say is as the global option of the same name. */
 static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 {
@@ -475,13 +510,18 @@ static bool fill(struct config *c, cfg_t *cfg)
 	for (size_t i = 0; i < N_GLOBAL; i++)
 		good = store(c, &global_rows[i], cfg) && good;
 	c->listeners = calloc(cfg_size(cfg, "listener") + 1, sizeof(*c->listeners));
+	c->certificates = calloc(cfg_size(cfg, "certificate") + 1, sizeof(*c->certificates));
 	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
 	c->tokens = calloc(cfg_size(cfg, "token") + 1, sizeof(*c->tokens));
-	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL)
+	if (!good || c->listeners == NULL || c->certificates == NULL || c->endpoints == NULL || c->tokens == NULL)
 		return false;
 	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
 		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
 			return c->n_listeners++, false;
+	for (; c->n_certificates < cfg_size(cfg, "certificate"); c->n_certificates++)
+		if (!fill_certificate(&c->certificates[c->n_certificates],
+				      cfg_getnsec(cfg, "certificate", (unsigned)c->n_certificates)))
+			return c->n_certificates++, false;
 	for (; c->n_endpoints < cfg_size(cfg, "endpoint"); c->n_endpoints++)
 		if (!fill_endpoint(&c->endpoints[c->n_endpoints],
 				   cfg_getnsec(cfg, "endpoint", (unsigned)c->n_endpoints), cfg))
@@ -513,6 +553,36 @@ static bool check_names(const struct config *c, const char *file, char *err, siz
 				 e->listener.v[k]);
 			return false;
 		}
+	}
+	return true;
+}
+
+static bool names_certificate(const struct config *c, const char *title)
+{
+	for (size_t i = 0; i < c->n_certificates; i++)
+		if (strcmp(c->certificates[i].title, title) == 0)
+			return true;
+	return false;
+}
+
+/* Every section that a listener names has to be there, and one that speaks TLS needs one. */
+static bool check_certificates(const struct config *c, const char *file, char *err, size_t errlen)
+{
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		const struct config_listener *l = &c->listeners[i];
+
+		for (size_t k = 0; k < l->certificates.n; k++) {
+			if (names_certificate(c, l->certificates.v[k]))
+				continue;
+			snprintf(err, errlen, "%s: listener \"%s\": there is no certificate \"%s\"", file, l->name,
+				 l->certificates.v[k]);
+			return false;
+		}
+		if (!l->tls || l->certificate[0] || c->n_certificates)
+			continue;
+		snprintf(err, errlen, "%s: listener \"%s\": tls = yes needs a certificate: certificate = FILE and key = FILE",
+			 file, l->name);
+		return false;
 	}
 	return true;
 }
@@ -588,7 +658,7 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	report.failed = false;
 	reset_scanner();
 	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg) &&
-	       check_names(c, file, err, errlen);
+	       check_names(c, file, err, errlen) && check_certificates(c, file, err, errlen);
 	if (cfg)
 		cfg_free(cfg);
 	if (good)
@@ -627,6 +697,11 @@ void config_free(struct config *c)
 	if (c == NULL)
 		return;
 	free_listeners(c);
+	for (size_t i = 0; i < c->n_certificates; i++) {
+		free_rows(&c->certificates[i], certificate_rows, N_CERTIFICATE);
+		free(c->certificates[i].title);
+	}
+	free(c->certificates);
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		free_rows(&c->endpoints[i], endpoint_rows, N_ENDPOINT);
 		free(c->endpoints[i].path_pattern);
@@ -779,6 +854,9 @@ void config_print(const struct config *c, FILE *to)
 	print_rows(global_rows, N_GLOBAL, c, "", to);
 	for (size_t i = 0; i < c->n_listeners; i++)
 		print_section("listener", c->listeners[i].name, listener_rows, N_LISTENER, &c->listeners[i], to);
+	for (size_t i = 0; i < c->n_certificates; i++)
+		print_section("certificate", c->certificates[i].title, certificate_rows, N_CERTIFICATE,
+			      &c->certificates[i], to);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
 	for (size_t i = 0; i < c->n_tokens; i++)

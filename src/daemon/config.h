@@ -21,6 +21,7 @@ enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_DISK };
 enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANNOUNCE_OFF };
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
 enum config_role { CONFIG_ROLE_USER, CONFIG_ROLE_MODERATOR, CONFIG_ROLE_ADMIN };
+enum config_tls_version { CONFIG_TLS_VERSION_V1_2, CONFIG_TLS_VERSION_V1_3 };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
 
 struct config_list {
@@ -37,12 +38,20 @@ typedef uint32_t config_TIME;
 typedef char *config_STRING;
 typedef struct config_list config_LIST;
 /* One of the enums above. */
-typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_ROLE;
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_ROLE,
+	config_TLS_VERSION;
 
 struct config_listener {
 	char *name;
 	uint32_t mode_bits; /* mode, as a number */
 #define LISTENER(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
+/* In the order of the file. */
+struct config_certificate {
+	char *title;
+#define CERTIFICATE(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };
 
@@ -65,6 +74,8 @@ struct config_token {
 struct config {
 	struct config_listener *listeners;
 	size_t n_listeners;
+	struct config_certificate *certificates;
+	size_t n_certificates;
 	struct config_endpoint *endpoints;
 	size_t n_endpoints;
 	struct config_token *tokens;

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/crew.h"
+#include "daemon/certificates.h"
 #include "daemon/endpoint.h"
 #include "daemon/front.h"
 #include "daemon/listeners.h"
@@ -47,6 +48,7 @@ struct hand {
 struct crew {
 	const struct config *config;
 	struct listeners *listeners;
+	struct certificates *certificates;
 	struct endpoints *endpoints;
 	struct storage *storage;
 	struct tokens *tokens;
@@ -115,9 +117,13 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 	if (c->mailboxes && c->workers)
 		c->tokens = token_table_new(cfg, err, errlen);
 	if (c->tokens)
+		c->certificates = certificates_new(cfg, NULL, err, errlen);
+	if (c->certificates)
 		c->storage = storage_open(cfg, err, errlen);
 	if (c->storage)
 		c->listeners = listeners_open(cfg, n, err, errlen);
+	for (unsigned i = 0; c->listeners && i < n; i++)
+		listeners_set_tls(c->listeners, i, c->certificates);
 	if (c->listeners)
 		return c;
 	crew_free(c);
@@ -321,6 +327,7 @@ void crew_free(struct crew *c)
 		front_free(c->hands[i].front);
 	storage_free(c->storage);
 	tokens_free(c->tokens);
+	certificates_free(c->certificates);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
 	endpoints_free(c->endpoints);

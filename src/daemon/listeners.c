@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/listeners.h"
+#include "daemon/certificates.h"
 #include "daemon/given_sockets.h"
 
 #include "base/log.h"
@@ -181,6 +182,13 @@ struct listeners *listeners_open(const struct config *cfg, unsigned workers, cha
 	}
 	given_sockets_forget(&given);
 	return l;
+}
+
+void listeners_set_tls(struct listeners *l, unsigned i, const struct certificates *certs)
+{
+	for (size_t place = 0; place < l->n; place++)
+		if (*at(l, place, i))
+			listener_set_tls(*at(l, place, i), certificates_of(certs, listener_name(*at(l, place, i))));
 }
 
 int listeners_start(struct listeners *l, struct worker *const *workers)

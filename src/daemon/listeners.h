@@ -13,11 +13,18 @@
 
 #include <stddef.h>
 
+struct certificates;
 struct listeners;
 struct worker;
 
 /* For so many WORKERS. NULL: ERR says why, and none is open. */
 struct listeners *listeners_open(const struct config *cfg, unsigned workers, char *err, size_t errlen);
+
+/*
+ * What worker I's sockets accept from now on speaks what CERTS say for their
+ * listener. Before the start, or on the thread of that worker.
+ */
+void listeners_set_tls(struct listeners *l, unsigned i, const struct certificates *certs);
 
 /* All accept into WORKERS (as many as were opened for), whose array must outlive them. 0, or -1: no memory. */
 int listeners_start(struct listeners *l, struct worker *const *workers);

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include "daemon/certificates.h"
 #include "daemon/config.h"
 #include "daemon/crew.h"
 #include "daemon/sd_notify.h"
@@ -131,9 +132,11 @@ static void check_files(const struct config *cfg)
 {
 	char err[512];
 	struct tokens *t = token_table_new(cfg, err, sizeof(err));
+	struct certificates *c = t ? certificates_new(cfg, NULL, err, sizeof(err)) : NULL;
 
-	if (t == NULL)
+	if (c == NULL)
 		die(err);
+	certificates_free(c);
 	tokens_free(t);
 }
 

@@ -3,6 +3,7 @@
 #include "net/accepted.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/tls.h"
 #include "net/worker.h"
 
 #include "base/log.h"
@@ -22,12 +23,13 @@ struct accepted_letter {
 static void drop(struct worker *to, const struct accepted *a)
 {
 	close(a->fd);
+	tls_unref(a->tls);
 	shared_count_give(to->opts.total);
 }
 
 static void accept_here(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
 {
-	if (conn_accept(w, a->listener, a->fd, peer, a->full) < 0)
+	if (conn_accept(w, a, peer) < 0)
 		log_limited(LOG_LEVEL_ERROR, "no memory for a connection", "listener=%s", listener_name(a->listener));
 }
 

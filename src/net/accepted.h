@@ -13,11 +13,13 @@
 
 struct listener;
 struct sockaddr;
+struct tls;
 struct worker;
 
 struct accepted {
 	struct worker *from;       /* whose thread calls */
 	struct listener *listener; /* must outlive the handshake */
+	struct tls *tls;           /* what it speaks; NULL: plain. Taken */
 	int fd;                    /* taken */
 	bool full;                 /* only to be told so */
 };

@@ -1,9 +1,13 @@
 #include <config.h>
 
 #include "net/conn.h"
+#include "net/accepted.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
+#include "net/listener.h"
 #include "net/sender.h"
+#include "net/tls.h"
+#include "net/tls_conn.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
 
@@ -33,9 +37,6 @@
 /* Who is held may send so much meanwhile. */
 #define HELD_MAX 65536
 
-/* A backlog that does not shrink for so many ticks is a reader that is stuck. */
-#define STUCK_TICKS 60
-
 /* More than this of unread input that is in pieces is never joined at once. */
 #define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
 
@@ -52,7 +53,7 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return c->handshake ? &worker_here->heads : &worker_here->handshaking;
+		return c->handshake || c->secure ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
 		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
@@ -112,12 +113,11 @@ static bool attach(struct conn *c)
 	return true;
 }
 
-/* Lets go of the bufferevent if nothing is in it, nor about to be. */
-static void park(struct conn *c)
+void conn_park(struct conn *c)
 {
 	struct bufferevent *bev = c->bev;
 
-	if (bev == NULL || c->state != CONN_OPEN || c->paused || c->held || c->throttled || input_len(c) || output_len(c))
+	if (bev == NULL || c->secure || c->state != CONN_OPEN || c->paused || c->held || c->throttled || input_len(c) || output_len(c))
 		return;
 	if (event_add(&c->readable, NULL) < 0)
 		return;
@@ -140,13 +140,24 @@ static void watch(struct conn *c, bool watched)
 
 /* ---- writing ---- */
 
+/* Behind what the output holds. 0, or -1: no memory. */
+static int add_output(struct conn *c, const char *data, size_t len)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	for (; c->secure && len > TLS_CONN_PIECE; data += TLS_CONN_PIECE, len -= TLS_CONN_PIECE)
+		if (evbuffer_add(out, data, TLS_CONN_PIECE) < 0)
+			return -1;
+	return evbuffer_add(out, data, len);
+}
+
 /* Leaves to the bufferevent what the system did not take. 0, or -1: too much waits already, or no memory. */
 static int queue(struct conn *c, const char *data, size_t len)
 {
 	size_t waiting = output_len(c);
 
 	if (waiting + len > worker_here->opts.send_queue || (c->bev == NULL && !attach(c)) ||
-	    evbuffer_add(bufferevent_get_output(c->bev), data, len) < 0)
+	    add_output(c, data, len) < 0)
 		return -1;
 	if (waiting == 0) {
 		c->stuck = 0;
@@ -181,8 +192,10 @@ static enum close_reason push(struct conn *c, const char *data, size_t len)
 		sender_finish(worker_here->sender);
 	if (output_len(c) > 0)
 		return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
-	n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	stats_add(STAT_sends, 1);
+	if (c->secure)
+		return pushed(c, data, len, tls_conn_send(c->bev, data, len));
+	n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return pushed(c, data, len, n < 0 ? -errno : n);
 }
 
@@ -242,7 +255,7 @@ void conn_write_batch(struct conn *c, const void *data, size_t len)
 void conn_write_soon(struct conn *c, const void *data, size_t len)
 {
 	bool clear = (c->state == CONN_OPEN || c->state == CONN_HANDSHAKE) && !c->sending &&
-		     worker_here->corked != c && output_len(c) == 0;
+		     worker_here->corked != c && !c->secure && output_len(c) == 0;
 
 	if (!clear) {
 		conn_write_batch(c, data, len);
@@ -363,13 +376,32 @@ static void heard(struct conn *c)
 	c->pinged = 0;
 }
 
+/* Gives the filter what TLS has brought of the request's head. */
+static void read_head(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	int n;
+
+	if (c->handshake == NULL && (c->handshake = handshake_new(c)) == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	while (c->state == CONN_HANDSHAKE && (n = evbuffer_remove(in, worker_here->inbox, WORKER_INBOX)) > 0) {
+		stats_add(STAT_bytes_in, -(int64_t)n); /* about to be counted again */
+		handshake_feed(c->handshake, worker_here->inbox, (size_t)n);
+	}
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)bev;
 	heard(c);
-	read_input(c);
+	if (c->state == CONN_HANDSHAKE)
+		read_head(c);
+	else
+		read_input(c);
 }
 
 /* Uses up what came into the inbox while C was parked; the rest waits in a bufferevent. */
@@ -397,6 +429,42 @@ static void peer_ended(struct conn *c, bool well)
 		conn_close(c, well ? CLOSE_peer_gone : CLOSE_io_error, NULL);
 	else if (!well || output_len(c) == 0)
 		conn_set_state(c, CONN_DEAD);
+	else
+		bufferevent_enable(c->bev, EV_WRITE); /* which a bufferevent_openssl stops at the end of reading */
+}
+
+/* There is room for one more handshake that has begun, for which C leaves its list. */
+static void make_room(struct conn *c)
+{
+	struct worker *w = worker_here;
+
+	if (w->heads.count >= HEADS_MAX)
+		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
+	list_remove(&w->handshaking, &c->node);
+}
+
+/* The client says hello to TLS, which has the socket from now on. */
+static void begin_tls(struct conn *c)
+{
+	make_room(c);
+	c->bev = tls_conn_new(c->tls, worker_here->base, c->fd);
+	c->secure = c->bev != NULL;
+	list_append(list_of(c), &c->node);
+	if (c->bev == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);
+	bufferevent_enable(c->bev, EV_READ);
+	event_del(&c->readable); /* in this order epoll need not be told */
+}
+
+/* Whether the first byte that waits is TLS's. */
+static bool says_hello(const struct conn *c)
+{
+	unsigned char first;
+
+	return recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && tls_conn_is_hello(first);
 }
 
 /* The first bytes of a request are in the inbox. What is not a whole head yet is the upgrade filter's from now on. */
@@ -404,9 +472,7 @@ static void begin_handshake(struct conn *c, size_t len)
 {
 	struct worker *w = worker_here;
 
-	if (w->heads.count >= HEADS_MAX)
-		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
-	list_remove(&w->handshaking, &c->node);
+	make_room(c);
 	c->handshake = handshake_new(c);
 	list_append(list_of(c), &c->node);
 	if (c->handshake == NULL) {
@@ -432,6 +498,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(c, CLOSE_no_memory, NULL);
 		return;
 	}
+	if (c->state == CONN_HANDSHAKE && c->tls && says_hello(c)) {
+		begin_tls(c);
+		return;
+	}
 	n = recv(fd, worker_here->inbox, WORKER_INBOX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
@@ -454,10 +524,16 @@ static void finish_draining(struct conn *c)
 {
 	if (c->eof) {
 		conn_set_state(c, CONN_DEAD);
-	} else if (!c->fin) {
+	} else if (!c->fin && (!c->secure || tls_conn_finish(c->bev))) {
 		c->fin = 1;
 		shutdown(c->fd, SHUT_WR);
 	}
+}
+
+void conn_finish(struct conn *c)
+{
+	if (output_len(c) == 0)
+		finish_draining(c);
 }
 
 /* Input may lie there unread, of which nobody will tell us: have it read soon. */
@@ -489,16 +565,42 @@ static void on_drained(struct bufferevent *bev, void *arg)
 
 size_t conn_waiting(const struct conn *c) { return output_len(c); }
 
+/* Also of TLS: its handshake is done, or failed. */
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
-	(void)bev;
-	peer_ended(arg, !(what & BEV_EVENT_ERROR));
+	struct conn *c = arg;
+
+	if (what & BEV_EVENT_CONNECTED) {
+		stats_add(STAT_tls_handshakes, 1);
+		stats_add(STAT_tls_resumed, tls_conn_is_resumed(bev));
+		return;
+	}
+	if (c->secure && c->state == CONN_HANDSHAKE && what & BEV_EVENT_ERROR) {
+		stats_add(STAT_tls_failed, 1);
+		log_limited(LOG_LEVEL_INFO, "a TLS handshake failed", "listener=%s address=%s error=\"%s\"",
+			    listener_name(c->listener), conn_address(c), tls_conn_error(bev));
+	}
+	peer_ended(c, !(what & BEV_EVENT_ERROR));
+}
+
+/* A TLS handshake that is not done needs its certificates: it ends with this. */
+static void leave_tls(struct conn *c)
+{
+	if (c->secure && c->handshake == NULL)
+		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
+	tls_unref(c->tls);
+	c->tls = NULL;
 }
 
 int conn_take_over(struct conn *c, struct evbuffer *rest)
 {
 	size_t len = evbuffer_get_length(rest);
 
+	leave_tls(c);
+	if (c->secure) {
+		stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
+		return evbuffer_prepend_buffer(bufferevent_get_input(c->bev), rest);
+	}
 	if (event_add(&c->readable, NULL) < 0 || (len > 0 && !attach(c)))
 		return -1;
 	stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
@@ -533,7 +635,7 @@ void conn_hold(struct conn *c, bool held)
 	c->held = held;
 	if (!was || held || !conn_is_ready(c))
 		return;
-	park(c);
+	conn_park(c);
 	look_again(c);
 }
 
@@ -590,24 +692,26 @@ static void address_text(const struct sockaddr *peer, char *buf, size_t size)
 		strcpy(buf, "unix");
 }
 
-int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full)
+int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
 {
 	char address[INET6_ADDRSTRLEN];
 	struct conn *c;
 
 	address_text(peer, address, sizeof(address));
 	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
-	if (c == NULL || event_assign(&c->readable, w->base, fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
+	if (c == NULL || event_assign(&c->readable, w->base, a->fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
-		close(fd);
+		close(a->fd);
+		tls_unref(a->tls);
 		shared_count_give(w->opts.total);
 		return -1;
 	}
 	strcpy((char *)(c + 1) + w->opts.owner_size, address);
-	c->fd = fd;
-	c->listener = l;
-	c->full = full;
+	c->fd = a->fd;
+	c->listener = a->listener;
+	c->tls = a->tls;
+	c->full = a->full;
 	c->since = w->tick;
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);
@@ -645,6 +749,8 @@ static void let_go_of_protocol(struct conn *c)
 
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
+	if (c->state == CONN_HANDSHAKE)
+		leave_tls(c);
 	conn_set_state(c, CONN_CLOSING);
 	handshake_free(h);
 }
@@ -677,6 +783,14 @@ static void drop_backlog(struct conn *c)
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+/* Where nothing went wrong, a last word that costs nothing if nobody hears it. */
+static void end_tls(struct conn *c)
+{
+	if (!c->fin && output_len(c) == 0 && c->reason != CLOSE_io_error)
+		tls_conn_finish(c->bev);
+	tls_conn_free(c->bev);
+}
+
 void conn_free(struct conn *c)
 {
 	if (c->state < CONN_CLOSING)
@@ -685,7 +799,9 @@ void conn_free(struct conn *c)
 	event_del(&c->readable);
 	if (output_len(c) > 0)
 		drop_backlog(c);
-	if (c->bev)
+	if (c->secure)
+		end_tls(c);
+	else if (c->bev)
 		bev_pool_drop(c->bev);
 	close(c->fd);
 	stats_add(STAT_connections, -1);
@@ -722,73 +838,4 @@ void conn_reap(struct worker *w)
 
 	while ((n = list_first(&w->closing)) != NULL)
 		reap(list_entry(n, struct conn, node));
-}
-
-/* ---- deadlines ---- */
-
-static bool overdue(const struct conn *c, uint32_t ms) { return worker_here->tick - c->since >= worker_ticks(ms); }
-
-/* Whether C's backlog has not become smaller for too long. */
-static bool is_stuck(struct conn *c)
-{
-	uint32_t waiting = (uint32_t)output_len(c);
-
-	if (waiting == 0)
-		return false;
-	if (waiting < c->backlog || c->backlog == 0)
-		c->stuck = 0;
-	c->backlog = waiting;
-	return c->stuck++ >= STUCK_TICKS;
-}
-
-static void sweep_open(struct conn *c)
-{
-	const struct worker_opts *o = &worker_here->opts;
-	uint32_t silent = worker_here->tick - c->since;
-
-	if (is_stuck(c))
-		conn_close(c, CLOSE_slow_reader, NULL);
-	else if (o->ping_interval == 0 || c->throttled)
-		return;
-	else if (c->pinged && silent >= worker_ticks(o->ping_interval) + worker_ticks(o->ping_timeout))
-		conn_close(c, CLOSE_ping_timeout, NULL);
-	else if (!c->pinged && silent >= worker_ticks(o->ping_interval))
-		ws_conn_ping(c);
-}
-
-void conn_sweep(struct worker *w)
-{
-	/* These, and those who drain, are in the order of their deadlines. */
-	list_each_safe(node, &w->handshaking) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (!overdue(c, w->opts.handshake_timeout))
-			break;
-		conn_close(c, CLOSE_handshake_timeout, NULL);
-	}
-	list_each_safe(node, &w->heads) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (overdue(c, w->opts.handshake_timeout))
-			conn_close(c, CLOSE_handshake_timeout, NULL);
-	}
-	list_each_safe(node, &w->draining) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (!overdue(c, w->opts.close_timeout))
-			break;
-		conn_set_state(c, CONN_DEAD);
-	}
-	list_each_safe(node, &w->open) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		park(c);
-		sweep_open(c);
-	}
-	list_each_safe(node, &w->paused) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (is_stuck(c))
-			conn_close(c, CLOSE_slow_reader, NULL);
-	}
 }

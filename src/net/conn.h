@@ -42,6 +42,7 @@ struct handshake;
 struct listener;
 struct fanout_seat;
 struct sockaddr;
+struct tls;
 
 extern _Thread_local struct worker *worker_here; /* worker.h */
 
@@ -88,12 +89,13 @@ enum conn_protocol { CONN_NOTHING, CONN_HTTP, CONN_WEBSOCKET };
 struct conn {
 	struct list_node node; /* in the worker's list of its state, or paused */
 	struct event readable;     /* while it is parked */
-	struct bufferevent *bev;   /* NULL: it is parked, or in its handshake */
+	struct bufferevent *bev;   /* NULL: it is parked, or in its handshake; never where it speaks TLS */
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;
-			struct handshake *handshake; /* NULL: no byte has come */
+			struct handshake *handshake; /* NULL: no byte has come, or not through TLS */
+			struct tls *tls;             /* what it is to speak, until that is settled; NULL: plain */
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -110,6 +112,7 @@ struct conn {
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
+	bool secure : 1;         /* speaks TLS: bev is a tls_conn's, and stays with it */
 	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
 };
 
@@ -120,11 +123,9 @@ static inline struct worker *conn_worker(const struct conn *c)
 	return worker_here;
 }
 
-/*
- * Takes FD, an accepted socket that does not block, and begins the handshake.
- * FULL: only to be told so. -1: no memory, FD is closed.
- */
-int conn_accept(struct worker *w, struct listener *l, int fd, const struct sockaddr *peer, bool full);
+/* Takes what was accepted, a socket that does not block, and begins the handshake. -1: no memory, it is closed. */
+struct accepted;
+int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer);
 
 /*
  * What upstairs keeps with each connection: worker_opts.owner_size bytes,
@@ -193,9 +194,12 @@ int conn_take_over(struct conn *c, struct evbuffer *rest);
 /* From now on it speaks P. */
 void conn_become(struct conn *c, enum conn_protocol p);
 
-/* The worker's reaper, sweep and pause timer. */
+/* For sweep: lets go of the bufferevent if nothing is in it, nor about to be; closes our side if all is out. */
+void conn_park(struct conn *c);
+void conn_finish(struct conn *c);
+
+/* The worker's reaper and pause timer. */
 void conn_reap(struct worker *w);
-void conn_sweep(struct worker *w);
 /* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
 uint64_t conn_resume(struct worker *w);
 /* Frees at once, without a word. */

@@ -2,6 +2,7 @@
 
 #include "net/listener.h"
 #include "net/accepted.h"
+#include "net/tls.h"
 #include "net/worker.h"
 
 #include "base/log.h"
@@ -42,6 +43,7 @@ struct listener {
 	int backlog;
 	uint16_t port;
 	struct worker *worker;
+	struct tls *tls; /* of those that are accepted from now on */
 	struct worker *const *others; /* who gets what is accepted, in turn; NULL: worker does */
 	unsigned n_others, next;
 	struct evconnlistener *evl;
@@ -340,6 +342,14 @@ void listener_deal(struct listener *l, struct worker *const *workers, unsigned n
 	l->n_others = n;
 }
 
+void listener_set_tls(struct listener *l, struct tls *t)
+{
+	struct tls *before = l->tls;
+
+	l->tls = tls_ref(t);
+	tls_unref(before);
+}
+
 /* ---- accepting ---- */
 
 static void stop_accepting(struct listener *l, long seconds)
@@ -376,7 +386,7 @@ static void on_accept(struct evconnlistener *evl, evutil_socket_t fd, struct soc
 		}
 	}
 	accepted_give(l->others ? l->others[l->next++ % l->n_others] : l->worker,
-		      &(struct accepted){ .from = l->worker, .listener = l, .fd = fd, .full = full }, peer, len);
+		      &(struct accepted){ .from = l->worker, .listener = l, .tls = tls_ref(l->tls), .fd = fd, .full = full }, peer, len);
 	if (++l->accepted >= ACCEPTS_A_TURN)
 		stop_accepting(l, 0);
 }
@@ -427,6 +437,7 @@ void listener_free(struct listener *l)
 	if (l == NULL)
 		return;
 	listener_close(l);
+	tls_unref(l->tls);
 	free(l->address);
 	free(l);
 }

@@ -22,8 +22,9 @@
 #include <stdint.h>
 
 struct listener;
-struct worker;
 struct sockaddr;
+struct tls;
+struct worker;
 
 struct listener_opts {
 	const char *name;     /* must outlive the listener */
@@ -57,6 +58,12 @@ int listener_start(struct listener *l, struct worker *w);
 
 /* Before the start: what is accepted goes to each of the N WORKERS in turn. The array must outlive L. */
 void listener_deal(struct listener *l, struct worker *const *workers, unsigned n);
+
+/*
+ * From now on what is accepted speaks TLS, as T (a reference is taken) says;
+ * NULL: plain. Before the start, or on the thread of L's worker.
+ */
+void listener_set_tls(struct listener *l, struct tls *t);
 
 /* Accepts no more; a unix socket's file goes too. On the thread of L's worker; twice is fine. */
 void listener_close(struct listener *l);

@@ -4,6 +4,7 @@
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/sender.h"
+#include "net/sweep.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -47,7 +48,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	w->tick++;
-	conn_sweep(w);
+	sweep(w);
 	if (w->opts.ops->tick)
 		w->opts.ops->tick(w);
 }

@@ -163,4 +163,8 @@ seeds("config", b"",
       no_listener='endpoint "/a" { listener = {x} }', no_path='endpoint a { }', star='endpoint "/*a" { }', title_twice="listener a {}\nlistener a {}",
       tokens='token "sha256:%s" { user = u }\ntoken "/a/b" { user = "u" name = "Ann" role = admin }' % ("aB" * 32),
       token_title='token secret { user = u }', token_user='token "/a" { name = x }', token_name='token "/a" { user = u name = " " }',
+      tls='certificate a { chain = "/a" }\ncertificate b { chain = b key = c }\nlistener x { tls = yes certificates = {a} }\ntls_min_version = 1.3',
+      tls_one='listener a { tls = yes certificate = a key = b }', tls_none='listener a { tls = yes }',
+      tls_both='certificate b { chain = c }\nlistener a { tls = yes certificate = a certificates = {b} }', tls_title='listener a { certificates = {b} }',
+      tls_chain='certificate a { key = b }',
       cookie='token_cookie = "a=b"', mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")

@@ -1,0 +1,77 @@
+#include <config.h>
+
+#include "net/sweep.h"
+#include "net/conn.h"
+#include "net/worker.h"
+#include "net/ws_conn.h"
+
+/* A backlog that does not shrink for so many ticks is a reader that is stuck. */
+#define STUCK_TICKS 60
+
+static bool overdue(const struct conn *c, uint32_t ms) { return worker_here->tick - c->since >= worker_ticks(ms); }
+
+/* Whether C's backlog has not become smaller for too long. */
+static bool is_stuck(struct conn *c)
+{
+	uint32_t waiting = (uint32_t)conn_waiting(c);
+
+	if (waiting == 0)
+		return false;
+	if (waiting < c->backlog || c->backlog == 0)
+		c->stuck = 0;
+	c->backlog = waiting;
+	return c->stuck++ >= STUCK_TICKS;
+}
+
+static void sweep_open(struct conn *c)
+{
+	const struct worker_opts *o = &worker_here->opts;
+	uint32_t silent = worker_here->tick - c->since;
+
+	if (is_stuck(c))
+		conn_close(c, CLOSE_slow_reader, NULL);
+	else if (o->ping_interval == 0 || c->throttled)
+		return;
+	else if (c->pinged && silent >= worker_ticks(o->ping_interval) + worker_ticks(o->ping_timeout))
+		conn_close(c, CLOSE_ping_timeout, NULL);
+	else if (!c->pinged && silent >= worker_ticks(o->ping_interval))
+		ws_conn_ping(c);
+}
+
+void sweep(struct worker *w)
+{
+	/* These, and those who drain, are in the order of their deadlines. */
+	list_each_safe(node, &w->handshaking) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (!overdue(c, w->opts.handshake_timeout))
+			break;
+		conn_close(c, CLOSE_handshake_timeout, NULL);
+	}
+	list_each_safe(node, &w->heads) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (overdue(c, w->opts.handshake_timeout))
+			conn_close(c, CLOSE_handshake_timeout, NULL);
+	}
+	list_each_safe(node, &w->draining) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (overdue(c, w->opts.close_timeout))
+			conn_set_state(c, CONN_DEAD);
+		else
+			conn_finish(c);
+	}
+	list_each_safe(node, &w->open) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		conn_park(c);
+		sweep_open(c);
+	}
+	list_each_safe(node, &w->paused) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (is_stuck(c))
+			conn_close(c, CLOSE_slow_reader, NULL);
+	}
+}
