@@ -62,6 +62,8 @@ unit_tests = \
 	tests/unit/net/test_framer \
 	$(ring_test) \
 	tests/unit/net/test_sender \
+	tests/unit/net/test_tls \
+	tests/unit/net/test_tls_tickets \
 	tests/unit/store/test_journal \
 	tests/unit/wire/test_http_head \
 	tests/unit/wire/test_token \
@@ -114,6 +116,8 @@ tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
 tests_unit_net_test_ring_LDADD = $(UNIT_NET)
 tests_unit_net_test_sender_LDADD = $(UNIT_NET)
+tests_unit_net_test_tls_LDADD = $(UNIT_NET)
+tests_unit_net_test_tls_tickets_LDADD = $(UNIT_NET)
 # The one set of tests for all journals: chat's own one as well.
 tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
 tests_unit_store_test_proof_LDADD = $(UNIT_STORE)

@@ -160,10 +160,8 @@ static bool read_key(struct building *b, struct certificate *c)
 	BIO_free(bio);
 	if (locked)
 		return blame(b, path, "the private key has a pass phrase, which nobody can type here: openssl pkey -in it -out another file", NULL);
-	if (c->key == NULL && was_end())
-		return blame(b, path, "it has no private key (PEM, PRIVATE KEY)", NULL);
 	if (c->key == NULL)
-		return blame(b, path, "the private key cannot be read", reason());
+		return blame(b, path, "it has no private key that can be read (PEM, PRIVATE KEY)", reason());
 	if (X509_check_private_key(c->leaf, c->key) != 1) {
 		ERR_clear_error();
 		return blame(b, path, "this private key does not belong to the certificate", c->files->chain);

@@ -24,8 +24,8 @@ class Authority:
     def __init__(self, folder, name="natter tests"):
         self.folder = folder
         self.ca = os.path.join(folder, "ca.pem")
-        self.key = os.path.join(folder, "ca.key")
-        openssl("req", "-x509", *KINDS["ecdsa"], "-nodes", "-keyout", self.key, "-out", self.ca, "-days", "30",
+        self.ca_key = os.path.join(folder, "ca.key")
+        openssl("req", "-x509", *KINDS["ecdsa"], "-nodes", "-keyout", self.ca_key, "-out", self.ca, "-days", "30",
                 "-subj", f"/CN={name}")
 
     def issue(self, title, *names, kind="ecdsa", days="10"):
@@ -35,6 +35,6 @@ class Authority:
         with open(ext, "w", encoding="ascii") as f:
             f.write("subjectAltName=" + ",".join(("IP:" if n[0].isdigit() else "DNS:") + n for n in names or ("localhost",)))
         openssl("req", "-new", *KINDS[kind], "-nodes", "-keyout", key, "-out", request, "-subj", f"/CN={title}")
-        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.key, "-CAcreateserial", "-out", chain,
+        openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-out", chain,
                 "-days", days, "-extfile", ext)
         return chain, key
