@@ -161,6 +161,7 @@ EXTRA_DIST += \
 	tests/browser/package.json \
 	tests/browser/run \
 	tests/browser/screenshot.mjs \
+	tests/browser/tls.test.mjs \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
 	tests/conform/cases_deflated.py \
