@@ -2,9 +2,12 @@
 
 EXTRA_DIST += \
 	contrib/apache/natter.conf \
+	contrib/apparmor/usr.sbin.natterd \
 	contrib/caddy/Caddyfile \
 	contrib/haproxy/natter.cfg \
 	contrib/nginx/natter.conf \
+	contrib/node/natter-token.mjs \
+	contrib/php/natter-token.php \
 	contrib/systemd/natterd.service.in \
 	contrib/sysusers.d/natterd.conf \
 	contrib/tmpfiles.d/natterd.conf

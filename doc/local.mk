@@ -1,6 +1,6 @@
 # The manual. Its tables are filled from the .def rows by awk, which every build has.
 
-MANUAL = doc/natterbench.1 doc/natterd.8 doc/natterd.conf.5 doc/natter-protocol.7
+MANUAL = doc/natterbench.1 doc/natterd.8 doc/natterd.conf.5 doc/natter-protocol.7 doc/natter-security.7
 MANUAL_ROWS = src/daemon/config.def src/base/stats.def src/base/close.def src/chat/reply.def src/chat/command.def
 
 man_MANS = $(MANUAL)
@@ -16,3 +16,4 @@ doc/natterbench.1: doc/natterbench.1.in
 doc/natterd.8: doc/natterd.8.in
 doc/natterd.conf.5: doc/natterd.conf.5.in
 doc/natter-protocol.7: doc/natter-protocol.7.in
+doc/natter-security.7: doc/natter-security.7.in

@@ -78,8 +78,8 @@ function when_table(   n, i, m) {
 	m["RESTART"] = "a restart"; m["RELOAD"] = "a reload, at once"; m["CONNECT"] = "a reload, for new connections"
 	print ".Bl -column \"history_messages\" \"a reload, for new connections\""
 	print ".It Sy option Ta Sy will take effect with"
-	split("GLOBAL LISTENER CERTIFICATE ENDPOINT TOKEN", s, " ")
-	for (k = 1; k <= 5; k++) {
+	split("GLOBAL LISTENER CERTIFICATE ENDPOINT TOKEN JWT", s, " ")
+	for (k = 1; k <= 6; k++) {
 		n = rows("src/daemon/config.def", s[k])
 		for (i = 1; i <= n; i++) {
 			fields(row[i])
@@ -119,7 +119,7 @@ function requests(   n, i) {
 	print ".Bl -tag -width Ds"
 	for (i = 1; i <= n; i++) {
 		fields(row[i])
-		print ".It Ic " f[1] (f[5] == "" ? "" : " Ar " f[5]) "\n" text(f[6]) (f[2] == "USER" ? "; for users who are logged in" : f[2] == "MODERATOR" ? "; for moderators" : "") "."
+		print ".It Ic " f[1] (f[5] == "" ? "" : " Ar " f[5]) "\n" text(f[6]) (f[2] == "USER" ? "; for users who are logged in" : f[2] == "WRITER" ? "; for who may write there" : f[2] == "MODERATOR" ? "; for moderators" : "") "."
 		if (f[3] > 1) print "Counts as " f[3] " messages."
 	}
 	print ".El"
@@ -132,6 +132,7 @@ function requests(   n, i) {
 	else if (k == "certificate") options("CERTIFICATE")
 	else if (k == "endpoint") options("ENDPOINT")
 	else if (k == "token") options("TOKEN")
+	else if (k == "jwt") options("JWT")
 	else if (k == "when") when_table()
 	else if (k == "counters") counters()
 	else if (k == "closes") closes()

@@ -23,6 +23,7 @@ ring_test =
 endif
 
 unit_tests = \
+	tests/unit/base/test_book \
 	tests/unit/base/test_bucket \
 	tests/unit/base/test_clock \
 	tests/unit/base/test_close \
@@ -30,6 +31,7 @@ unit_tests = \
 	tests/unit/base/test_log \
 	tests/unit/base/test_mailbox \
 	tests/unit/base/test_payload \
+	tests/unit/base/test_ptrset \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
@@ -40,8 +42,12 @@ unit_tests = \
 	tests/unit/bench/test_target \
 	tests/unit/chat/test_command \
 	tests/unit/chat/test_commander \
+	tests/unit/chat/test_expiry \
+	tests/unit/chat/test_grant \
 	tests/unit/chat/test_identity \
 	tests/unit/chat/test_journal_memory \
+	tests/unit/chat/test_jwt_identity \
+	tests/unit/chat/test_jwt_key \
 	tests/unit/chat/test_keeper \
 	tests/unit/chat/test_members \
 	tests/unit/chat/test_message \
@@ -56,7 +62,11 @@ unit_tests = \
 	tests/unit/daemon/test_config \
 	tests/unit/daemon/test_endpoint \
 	tests/unit/daemon/test_key_file \
+	tests/unit/daemon/test_origins \
+	tests/unit/daemon/test_readable \
+	tests/unit/daemon/test_sandbox \
 	tests/unit/daemon/test_token_table \
+	tests/unit/net/test_addr_limit \
 	tests/unit/net/test_conn \
 	tests/unit/net/test_fanout \
 	tests/unit/net/test_framer \
@@ -65,7 +75,11 @@ unit_tests = \
 	tests/unit/net/test_tls \
 	tests/unit/net/test_tls_tickets \
 	tests/unit/store/test_journal \
+	tests/unit/wire/test_forwarded \
 	tests/unit/wire/test_http_head \
+	tests/unit/wire/test_netmask \
+	tests/unit/wire/test_origin \
+	tests/unit/wire/test_proxy_hdr \
 	tests/unit/wire/test_token \
 	tests/unit/wire/test_utf8 \
 	tests/unit/wire/test_ws_deflate \
@@ -77,6 +91,7 @@ if HAVE_SQLITE
 unit_tests += tests/unit/store/test_proof
 endif
 
+tests_unit_base_test_book_LDADD = $(UNIT_BASE)
 tests_unit_base_test_bucket_LDADD = $(UNIT_BASE)
 tests_unit_base_test_clock_LDADD = $(UNIT_BASE)
 tests_unit_base_test_close_LDADD = $(UNIT_BASE)
@@ -84,6 +99,7 @@ tests_unit_base_test_list_LDADD = $(UNIT_BASE)
 tests_unit_base_test_log_LDADD = $(UNIT_BASE)
 tests_unit_base_test_mailbox_LDADD = $(UNIT_BASE)
 tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
+tests_unit_base_test_ptrset_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
@@ -94,8 +110,12 @@ tests_unit_bench_test_stamp_LDADD = $(UNIT_BENCH)
 tests_unit_bench_test_target_LDADD = $(UNIT_BENCH)
 tests_unit_chat_test_command_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_commander_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_expiry_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_grant_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_identity_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_journal_memory_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_jwt_identity_LDADD = $(UNIT_CHAT)
+tests_unit_chat_test_jwt_key_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_keeper_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_members_LDADD = $(UNIT_CHAT)
 tests_unit_chat_test_message_LDADD = $(UNIT_CHAT)
@@ -110,7 +130,11 @@ tests_unit_chat_test_v1_LDADD = $(UNIT_CHAT)
 tests_unit_daemon_test_config_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_endpoint_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_key_file_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_origins_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_readable_LDADD = $(UNIT_DAEMON)
+tests_unit_daemon_test_sandbox_LDADD = $(UNIT_DAEMON)
 tests_unit_daemon_test_token_table_LDADD = $(UNIT_DAEMON)
+tests_unit_net_test_addr_limit_LDADD = $(UNIT_NET)
 tests_unit_net_test_conn_LDADD = $(UNIT_NET)
 tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
@@ -121,7 +145,11 @@ tests_unit_net_test_tls_tickets_LDADD = $(UNIT_NET)
 # The one set of tests for all journals: chat's own one as well.
 tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
 tests_unit_store_test_proof_LDADD = $(UNIT_STORE)
+tests_unit_wire_test_forwarded_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_http_head_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_netmask_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_origin_LDADD = $(UNIT_WIRE)
+tests_unit_wire_test_proxy_hdr_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_token_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_utf8_LDADD = $(UNIT_WIRE)
 tests_unit_wire_test_ws_deflate_LDADD = $(UNIT_WIRE)
@@ -150,13 +178,15 @@ AM_TESTS_ENVIRONMENT = \
 	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
 	NATTERBENCH='$(abs_builddir)/natterbench'; export NATTERBENCH; \
 	NATTER_PORTABLE='$(enable_portable)'; export NATTER_PORTABLE; \
-	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER;
+	NATTER_SANITIZER='$(enable_sanitizer)'; export NATTER_SANITIZER; \
+	NATTER_SECCOMP='$(have_seccomp)'; export NATTER_SECCOMP;
 
 EXTRA_DIST += \
 	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
 	tests/browser/natterd.mjs \
+	tests/browser/origins.test.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/run \
@@ -202,8 +232,12 @@ EXTRA_DIST += \
 	tests/daemon/test_deflate.py \
 	tests/daemon/test_fanout.py \
 	tests/daemon/test_http.py \
+	tests/daemon/jwt.py \
+	tests/daemon/test_jwt.py \
 	tests/daemon/test_journal.py \
 	tests/daemon/test_limits.py \
+	tests/daemon/test_origins.py \
+	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \
@@ -232,6 +266,7 @@ EXTRA_DIST += \
 	tests/torture/log.py \
 	tests/torture/run \
 	tests/unit/skipped \
+	tests/unit/chat/jwt_keys.h \
 	tests/unit/chat/world.h \
 	tests/unit/wire/feed.h
 

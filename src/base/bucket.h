@@ -19,7 +19,7 @@ struct bucket {
 
 struct bucket_limit {
 	uint32_t rate;  /* tokens per second, up to 1000000; 0: no limit */
-	uint32_t burst; /* tokens it holds at most, 1 to 10000000 */
+	uint32_t burst; /* tokens it holds at most, up to 10000000 */
 };
 
 /* Full, at the monotonic time NOW_MS. */

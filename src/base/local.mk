@@ -2,6 +2,8 @@
 
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
+	src/base/book.c \
+	src/base/book.h \
 	src/base/bucket.c \
 	src/base/bucket.h \
 	src/base/clock.c \
@@ -16,6 +18,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/mailbox.h \
 	src/base/payload.c \
 	src/base/payload.h \
+	src/base/ptrset.c \
+	src/base/ptrset.h \
 	src/base/shared.c \
 	src/base/shared.h \
 	src/base/stats.c \

@@ -1,8 +1,12 @@
 /*
  * shared: see shared.h.
  *
- * A key's hash has its shard in the upper bits; the shard's strmap uses the
- * lower ones. Holds are allocated, since a pointer may be too short for one.
+ * A slot holds a key's hash and not the key: 64 bits of SipHash with a secret
+ * seed, of which two among a million are the same by a chance of one in 30
+ * million, and nobody can make it so; who is told then that a name is taken
+ * takes another one. The hash has the shard in its upper bits and the slot in its
+ * lower ones; linear probing, at most 3/4 of the slots are used, a removal
+ * moves back what was pushed behind it, under 1/8 their number is halved.
  */
 #include <config.h>
 
@@ -12,17 +16,23 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SHARD_BITS 4
+#define SLOTS_MIN 8
+
+/* In words, so that there is no padding. */
+struct slot {
+	uint32_t hash[2], holder[2];
+	uint32_t claims; /* of this holder; 0: the slot is free */
+};
 
 struct shard {
 	pthread_mutex_t lock;
-	struct strmap *holders; /* key to struct hold; NULL: this shard was not made */
-};
-
-struct hold {
-	uint64_t holder;
-	size_t claims; /* of this holder */
+	bool made;
+	struct slot *slots;
+	size_t size; /* 0 or a power of two */
+	size_t count;
 };
 
 struct shared_map {
@@ -30,30 +40,15 @@ struct shared_map {
 	struct shard shards[1 << SHARD_BITS];
 };
 
-static bool shard_init(struct shard *s)
+static uint64_t number(const uint32_t words[2])
 {
-	struct strmap *holders = strmap_new();
+	uint64_t n;
 
-	if (!holders || pthread_mutex_init(&s->lock, NULL)) {
-		strmap_free(holders);
-		return false;
-	}
-	s->holders = holders;
-	return true;
+	memcpy(&n, words, sizeof(n));
+	return n;
 }
 
-static void shard_clear(struct shard *s)
-{
-	size_t pos = 0;
-	struct hold *held;
-
-	if (!s->holders)
-		return;
-	while ((held = strmap_next(s->holders, &pos, NULL, NULL)))
-		free(held);
-	strmap_free(s->holders);
-	pthread_mutex_destroy(&s->lock);
-}
+static void set_number(uint32_t words[2], uint64_t n) { memcpy(words, &n, sizeof(n)); }
 
 struct shared_map *shared_map_new(void)
 {
@@ -62,9 +57,11 @@ struct shared_map *shared_map_new(void)
 	if (!m)
 		return NULL;
 	atomic_init(&m->count, 0);
-	for (size_t i = 0; i < 1 << SHARD_BITS; i++)
-		if (!shard_init(&m->shards[i]))
+	for (size_t i = 0; i < 1 << SHARD_BITS; i++) {
+		m->shards[i].made = pthread_mutex_init(&m->shards[i].lock, NULL) == 0;
+		if (!m->shards[i].made)
 			goto fail;
+	}
 	return m;
 fail:
 	shared_map_free(m);
@@ -75,83 +72,131 @@ void shared_map_free(struct shared_map *m)
 {
 	if (!m)
 		return;
-	for (size_t i = 0; i < 1 << SHARD_BITS; i++)
-		shard_clear(&m->shards[i]);
+	for (size_t i = 0; i < 1 << SHARD_BITS; i++) {
+		free(m->shards[i].slots);
+		if (m->shards[i].made)
+			pthread_mutex_destroy(&m->shards[i].lock);
+	}
 	free(m);
 }
 
-/* The shard of a hash, locked. */
-static struct shard *enter(struct shared_map *m, uint64_t hash)
+/* The slot of HASH, or the free one where it belongs. There are slots. */
+static struct slot *slot_of(struct slot *slots, size_t size, uint64_t hash)
+{
+	size_t i = (size_t)hash & (size - 1);
+
+	while (slots[i].claims && number(slots[i].hash) != hash)
+		i = (i + 1) & (size - 1);
+	return &slots[i];
+}
+
+/* False: no memory, unchanged. */
+static bool resize(struct shard *s, size_t size)
+{
+	struct slot *slots = calloc(size, sizeof(*slots));
+
+	if (!slots)
+		return false;
+	for (size_t i = 0; i < s->size; i++)
+		if (s->slots[i].claims)
+			*slot_of(slots, size, number(s->slots[i].hash)) = s->slots[i];
+	free(s->slots);
+	s->slots = slots;
+	s->size = size;
+	return true;
+}
+
+/* The shard of a key, locked; and the key's slot where it is held, or NULL. */
+static struct shard *enter(struct shared_map *m, uint64_t hash, struct slot **held)
 {
 	struct shard *s = &m->shards[hash >> (64 - SHARD_BITS)];
 
 	pthread_mutex_lock(&s->lock);
+	*held = s->count ? slot_of(s->slots, s->size, hash) : NULL;
+	if (*held && (*held)->claims == 0)
+		*held = NULL;
 	return s;
 }
 
-static bool put(struct shared_map *m, struct shard *s, const char *key, size_t len, uint64_t holder)
+static bool put(struct shared_map *m, struct shard *s, uint64_t hash, uint64_t holder)
 {
-	struct hold *held = malloc(sizeof(*held));
+	struct slot *slot;
 
-	if (!held || strmap_put(s->holders, key, len, held) < 0) {
-		free(held);
+	if (s->count >= s->size / 4 * 3 && !resize(s, s->size ? s->size * 2 : SLOTS_MIN))
 		return false;
-	}
-	*held = (struct hold){ holder, 1 };
+	slot = slot_of(s->slots, s->size, hash);
+	set_number(slot->hash, hash);
+	set_number(slot->holder, holder);
+	slot->claims = 1;
+	s->count++;
 	atomic_fetch_add_explicit(&m->count, 1, memory_order_relaxed);
 	return true;
+}
+
+static void drop(struct shared_map *m, struct shard *s, struct slot *slot)
+{
+	size_t mask = s->size - 1, hole = (size_t)(slot - s->slots), i = hole;
+
+	while (s->slots[i = (i + 1) & mask].claims) {
+		size_t home = (size_t)number(s->slots[i].hash) & mask;
+
+		/* it may move when its home is not behind the hole, going round from it to here */
+		if (((i - home) & mask) >= ((i - hole) & mask)) {
+			s->slots[hole] = s->slots[i];
+			hole = i;
+		}
+	}
+	s->slots[hole].claims = 0;
+	s->count--;
+	atomic_fetch_sub_explicit(&m->count, 1, memory_order_relaxed);
+	if (s->size > SLOTS_MIN && s->count < s->size / 8)
+		resize(s, s->size / 2); /* where there is no memory for it, it stays large */
 }
 
 uint64_t shared_map_claim(struct shared_map *m, const char *key, size_t len, uint64_t holder)
 {
 	uint64_t hash = strmap_hash(key, len), answer;
-	struct shard *s = enter(m, hash);
-	struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
+	struct slot *held;
+	struct shard *s = enter(m, hash, &held);
 
-	if (held && held->holder == holder)
+	if (held && number(held->holder) == holder)
 		answer = (held->claims++, 0);
 	else if (held)
-		answer = held->holder;
+		answer = number(held->holder);
 	else
-		answer = put(m, s, key, len, holder) ? 0 : UINT64_MAX;
+		answer = put(m, s, hash, holder) ? 0 : UINT64_MAX;
 	pthread_mutex_unlock(&s->lock);
 	return answer;
 }
 
 void shared_map_release(struct shared_map *m, const char *key, size_t len, uint64_t holder)
 {
-	uint64_t hash = strmap_hash(key, len);
-	struct shard *s = enter(m, hash);
-	struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
+	struct slot *held;
+	struct shard *s = enter(m, strmap_hash(key, len), &held);
 
-	if (held && held->holder == holder && --held->claims == 0) {
-		strmap_del(s->holders, key, len);
-		free(held);
-		atomic_fetch_sub_explicit(&m->count, 1, memory_order_relaxed);
-	}
+	if (held && number(held->holder) == holder && held->claims-- == 1)
+		drop(m, s, held);
 	pthread_mutex_unlock(&s->lock);
 }
 
 uint64_t shared_map_holder(struct shared_map *m, const char *key, size_t len)
 {
-	uint64_t hash = strmap_hash(key, len), holder;
-	struct shard *s = enter(m, hash);
-	const struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
+	struct slot *held;
+	struct shard *s = enter(m, strmap_hash(key, len), &held);
+	uint64_t holder = held ? number(held->holder) : 0;
 
-	holder = held ? held->holder : 0;
 	pthread_mutex_unlock(&s->lock);
 	return holder;
 }
 
 bool shared_map_move(struct shared_map *m, const char *key, size_t len, uint64_t from, uint64_t to)
 {
-	uint64_t hash = strmap_hash(key, len);
-	struct shard *s = enter(m, hash);
-	struct hold *held = strmap_get_hashed(s->holders, key, len, hash);
-	bool moved = held && held->holder == from;
+	struct slot *held;
+	struct shard *s = enter(m, strmap_hash(key, len), &held);
+	bool moved = held && number(held->holder) == from;
 
 	if (moved)
-		held->holder = to;
+		set_number(held->holder, to);
 	pthread_mutex_unlock(&s->lock);
 	return moved;
 }
@@ -176,4 +221,28 @@ bool shared_count_take(struct shared_count *c, size_t max)
 void shared_count_give(struct shared_count *c)
 {
 	atomic_fetch_sub_explicit(&c->value, 1, memory_order_relaxed);
+}
+
+size_t shared_count_get(const struct shared_count *c)
+{
+	return atomic_load_explicit(&c->value, memory_order_relaxed);
+}
+
+#define MS 1000000               /* ns */
+#define SECOND (INT64_C(1000) * MS)
+#define DEEPEST_DEBT (INT64_C(1) << 61) /* ns, where counting stops */
+
+uint32_t shared_bucket_take(struct shared_bucket *b, const struct bucket_limit *l, uint32_t cost, uint64_t now_ms)
+{
+	int64_t now = (int64_t)now_ms * MS, was = atomic_load_explicit(&b->full_at, memory_order_relaxed), is, wait;
+
+	if (l->rate == 0)
+		return 0;
+	do {
+		is = (was > now ? was : now) + (int64_t)cost * SECOND / l->rate;
+		if (is > now + DEEPEST_DEBT)
+			is = now + DEEPEST_DEBT;
+	} while (!atomic_compare_exchange_weak_explicit(&b->full_at, &was, is, memory_order_relaxed, memory_order_relaxed));
+	wait = (is - now - (int64_t)l->burst * SECOND / l->rate + MS - 1) / MS;
+	return wait <= 0 ? 0 : wait < UINT32_MAX ? (uint32_t)wait : UINT32_MAX;
 }

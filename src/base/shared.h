@@ -1,13 +1,14 @@
 /*
  * shared: the few facts that all threads share, outside the letters' way.
  *
- * A shared_map gives a key to one holder: unique names, and later connections
- * per address. It is split into shards with a mutex each and is touched at
+ * A shared_map gives a key to one holder: unique names. It is split into shards with a mutex each and is touched at
  * connect, close and rename, never per delivery. Totals that a limit needs are
  * C11 atomics in struct shared_count.
  */
 #ifndef NATTER_BASE_SHARED_H
 #define NATTER_BASE_SHARED_H
+
+#include "base/bucket.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -47,5 +48,14 @@ struct shared_count {
 /* One more, unless there are MAX already (0: no ceiling). Whether it was counted. */
 bool shared_count_take(struct shared_count *c, size_t max);
 void shared_count_give(struct shared_count *c);
+size_t shared_count_get(const struct shared_count *c);
+
+/* A bucket (see bucket.h) from which several threads take, without a lock. Zeroed it is full. */
+struct shared_bucket {
+	_Atomic int64_t full_at; /* ns, when it would be full again if nobody took any more */
+};
+
+/* As bucket_take(). */
+uint32_t shared_bucket_take(struct shared_bucket *b, const struct bucket_limit *l, uint32_t cost, uint64_t now_ms);
 
 #endif

@@ -3,6 +3,7 @@
 #include "chat/command.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
@@ -18,6 +19,7 @@
 
 #define DURATION_MAX (10 * 365 * 86400.0) /* seconds */
 
+enum who { GUEST, WRITER, USER, MODERATOR };
 enum needs { NOTHING, FIRST, PLACE, PLACE_OR_WITH };
 
 /* A request that is being done. */
@@ -33,7 +35,7 @@ struct ask {
 
 struct command {
 	const char *id;
-	enum role role;
+	enum who who;
 	uint32_t cost;
 	enum needs needs;
 	enum reply (*run)(struct ask *a); /* REPLY_COUNT: it is answered, or will be */
@@ -182,9 +184,12 @@ static enum reply command_auth(struct ask *a)
 
 	if (token == NULL)
 		return bad(a, "token is a string");
-	id = identity_of_token(a->s->policy->tokens, token, strlen(token));
-	if (id == NULL)
+	id = identity_of_token(a->s->policy->tokens, token, strlen(token), &a->detail);
+	if (id == NULL) {
+		log_limited(LOG_LEVEL_INFO, "token refused", "address=%s why=\"%s\"", a->s->sink.ops->address(&a->s->sink),
+			    a->detail);
 		return REPLY_bad_token;
+	}
 	if (a->s->person && a->s->person->user && strcmp(a->s->person->user, id->user->data) != 0) {
 		identity_free(id);
 		return bad(a, "another user is logged in here");
@@ -194,6 +199,7 @@ static enum reply command_auth(struct ask *a)
 	a->s->v1->asking = a->s->v1->giving_up = false;
 	identity_free(id);
 	tell_identity(a);
+	v1_keep_to_grant(a->s->v1);
 	return REPLY_COUNT;
 }
 
@@ -203,7 +209,7 @@ static enum reply give_up_name(struct ask *a)
 	struct person *now = NULL;
 
 	if (s->person && s->person->user)
-		now = person_new(s->person->user, NULL, s->person->role, session_id(s));
+		now = person_renamed(s->person, NULL, session_id(s));
 	keeper_forget_name(hub_keeper(s->hub), s->person);
 	s->v1->giving_up = true;
 	session_become(s, now, false);
@@ -286,6 +292,8 @@ static enum reply command_join(struct ask *a)
 		why = REPLY_bad_room;
 	else if (p->room_exists && !p->room_exists(p, wish.room))
 		why = REPLY_no_such_room;
+	else if (!session_may(s, GRANT_JOIN, wish.room->data, wish.room->len))
+		why = REPLY_room_forbidden;
 	else if (v1_place(s->v1, wish.room))
 		why = REPLY_already_joined;
 	else if (s->v1->n_places >= p->rooms_max)
@@ -834,12 +842,12 @@ static enum reply relay(struct ask *a)
 /* ---- the table ---- */
 
 static const struct command table[] = {
-#define COMMAND(id, role, cost, needs, members, help) { #id, ROLE_##role, cost, needs, command_##id },
+#define COMMAND(id, role, cost, needs, members, help) { #id, role, cost, needs, command_##id },
 #include "chat/command.def"
 #undef COMMAND
 };
 
-static const struct command relaying = { "", ROLE_GUEST, 1, PLACE, relay };
+static const struct command relaying = { "", WRITER, 1, PLACE, relay };
 
 static const struct command *row_of(const char *type)
 {
@@ -878,18 +886,41 @@ static enum reply find_room(struct ask *a)
 	return a->place && !a->place->leaving ? REPLY_COUNT : REPLY_not_joined;
 }
 
+/* Whether one may do it at all; in the room, if it is about one that was found. */
+static enum reply check_role(const struct ask *a)
+{
+	const struct session *s = a->s;
+	const char *room = a->room ? a->room->data : "";
+	size_t len = a->room ? a->room->len : 0;
+
+	if (a->row->who >= USER && (s->person == NULL || s->person->user == NULL))
+		return REPLY_login_needed;
+	if (a->row->who == MODERATOR && !session_may(s, GRANT_MODERATE, room, len))
+		return REPLY_forbidden;
+	/* Between users all is allowed: a token is about rooms. */
+	if (a->row->who == WRITER && (a->place || s->person == NULL || s->person->user == NULL) &&
+	    !session_may(s, GRANT_WRITE, room, len))
+		return session_why_not(s);
+	return REPLY_COUNT;
+}
+
 static enum reply check(struct ask *a)
 {
 	const struct session *s = a->s;
-	enum role role = s->person ? s->person->role : ROLE_GUEST;
+	enum reply found = REPLY_COUNT, may;
 
 	if (a->row->needs == FIRST && s->v1->begun)
 		return bad(a, "this is for the first request of a connection");
 	if (s->v1->login_by && !is_for_strangers(a->row))
 		return REPLY_login_needed;
-	if (role < a->row->role)
-		return a->row->role == ROLE_USER || role == ROLE_GUEST ? REPLY_login_needed : REPLY_forbidden;
-	return a->row->needs >= PLACE ? find_room(a) : REPLY_COUNT;
+	if (a->row->needs >= PLACE)
+		found = find_room(a);
+	may = check_role(a);
+	if (may != REPLY_COUNT) {
+		a->detail = NULL;
+		return may;
+	}
+	return found;
 }
 
 void command_do(struct session *s, struct message *m)

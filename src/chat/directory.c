@@ -2,14 +2,16 @@
 
 #include "chat/directory.h"
 
+#include "base/ptrset.h"
 #include "base/strmap.h"
 #include "chat/person.h"
+#include "chat/session.h"
 
 #include <stdlib.h>
 
 struct directory {
 	unsigned worker;
-	struct strmap *sessions; /* by serial */
+	struct ptrset sessions;  /* by serial */
 	struct strmap *logins;   /* struct login, by holder */
 };
 
@@ -26,9 +28,8 @@ struct directory *directory_new(unsigned worker)
 	if (d == NULL)
 		return NULL;
 	d->worker = worker;
-	d->sessions = strmap_new();
 	d->logins = strmap_new();
-	if (d->sessions && d->logins)
+	if (d->logins)
 		return d;
 	directory_free(d);
 	return NULL;
@@ -38,24 +39,23 @@ void directory_free(struct directory *d)
 {
 	if (d == NULL)
 		return;
-	strmap_free(d->sessions);
+	ptrset_clear(&d->sessions);
 	strmap_free(d->logins);
 	free(d);
 }
 
-int directory_add(struct directory *d, uint32_t serial, struct session *s)
-{
-	return strmap_put(d->sessions, (const char *)&serial, sizeof(serial), s);
-}
+/* Serials are given one after the other: there is no better hash. */
+static uint32_t serial_of(const void *session) { return ((const struct session *)session)->serial; }
+static bool has_serial(const void *session, const void *serial) { return serial_of(session) == *(const uint32_t *)serial; }
 
-void directory_remove(struct directory *d, uint32_t serial)
-{
-	strmap_del(d->sessions, (const char *)&serial, sizeof(serial));
-}
+static const struct ptrset_ops by_serial = { serial_of, has_serial };
+
+int directory_add(struct directory *d, struct session *s) { return ptrset_add(&d->sessions, &by_serial, s); }
+void directory_remove(struct directory *d, const struct session *s) { ptrset_remove(&d->sessions, &by_serial, s); }
 
 struct session *directory_get(const struct directory *d, uint32_t serial)
 {
-	return strmap_get(d->sessions, (const char *)&serial, sizeof(serial));
+	return ptrset_get(&d->sessions, &by_serial, serial, &serial);
 }
 
 int directory_login(struct directory *d, uint64_t holder, struct session *s)

@@ -17,9 +17,9 @@ struct session;
 struct directory *directory_new(unsigned worker); /* NULL: no memory */
 void directory_free(struct directory *d);         /* nobody is in it; NULL is fine */
 
-/* 0, or -1: no memory. */
-int directory_add(struct directory *d, uint32_t serial, struct session *s);
-void directory_remove(struct directory *d, uint32_t serial);
+/* By its serial, which does not change meanwhile. 0, or -1: no memory. */
+int directory_add(struct directory *d, struct session *s);
+void directory_remove(struct directory *d, const struct session *s);
 struct session *directory_get(const struct directory *d, uint32_t serial); /* NULL: not here */
 
 /* Under a user's holder as well. 0, or -1: no memory. */

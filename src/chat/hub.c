@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "chat/directory.h"
+#include "chat/expiry.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/message.h"
@@ -31,6 +32,7 @@ struct hub {
 	struct directory *directory;
 	struct name_cache *name_keys;
 	struct keeper *keeper;
+	struct expiry *expiry;
 	struct list strangers;   /* struct v1: those that have to log in */
 	uint32_t last_serial;
 	bool hushed, behind;
@@ -50,6 +52,7 @@ uint32_t hub_next_serial(struct hub *h) { return ++h->last_serial; }
 uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->opts.self + 1) << 32) | serial; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
+struct expiry *hub_expiry(struct hub *h) { return h->expiry; }
 struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
 struct name_cache *hub_name_keys(struct hub *h) { return h->name_keys; }
 struct directory *hub_directory(struct hub *h) { return h->directory; }
@@ -143,7 +146,7 @@ static void post_part(struct hub *h, const struct branch *b, bool v1, struct per
 
 void hub_rename(struct hub *h, struct membership *m, struct person *old, struct person *now, bool announced)
 {
-	struct part_letter *l = m->branch ? calloc(1, sizeof(*l)) : NULL;
+	struct part_letter *l = m->branch && !person_is_same(old, now) ? calloc(1, sizeof(*l)) : NULL;
 
 	if (l == NULL)
 		return;
@@ -702,8 +705,9 @@ struct hub *hub_new(const struct hub_opts *opts)
 	h->directory = directory_new(opts->self);
 	h->name_keys = name_cache_new();
 	h->keeper = keeper_new(h);
+	h->expiry = expiry_new();
 	list_init(&h->strangers);
-	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper)
+	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper && h->expiry)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -724,6 +728,7 @@ void hub_free(struct hub *h)
 	directory_free(h->directory);
 	name_cache_free(h->name_keys);
 	keeper_free(h->keeper);
+	expiry_free(h->expiry);
 	free(h);
 }
 
@@ -742,6 +747,15 @@ static void close_strangers(struct hub *h, uint64_t now)
 	}
 }
 
+static void tell_expiring(struct hub *h)
+{
+	int64_t now = clock_wall_ms(), left;
+	struct session *s;
+
+	while ((s = expiry_next(h->expiry, now, &left)) != NULL)
+		session_expiring(s, left);
+}
+
 void hub_hush(struct hub *h) { h->hushed = true; }
 
 void hub_tick(struct hub *h)
@@ -751,6 +765,7 @@ void hub_tick(struct hub *h)
 
 	keeper_tick(h->keeper);
 	close_strangers(h, now);
+	tell_expiring(h);
 
 	for (size_t pos = 0; (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;) {
 		room_tick(r);

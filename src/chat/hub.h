@@ -148,6 +148,7 @@ void hub_awaited_login(struct hub *h, struct v1 *v);
 void hub_post(struct hub *h, unsigned worker, struct letter *l);
 
 const struct hub_opts *hub_options(const struct hub *h);
+struct expiry *hub_expiry(struct hub *h);
 struct keeper *hub_keeper(struct hub *h);
 
 struct room;

@@ -2,6 +2,7 @@
 
 #include "chat/identity.h"
 
+#include "chat/jwt_identity.h"
 #include "chat/name.h"
 
 #include <openssl/crypto.h>
@@ -41,24 +42,26 @@ struct identity *identity_copy(const struct identity *id)
 	*copy = *id;
 	payload_ref(copy->user);
 	payload_ref(copy->name);
+	grant_ref(copy->grant);
 	return copy;
 }
 
-static void drop_texts(struct identity *id)
+static void drop_parts(struct identity *id)
 {
 	payload_unref(id->user);
 	payload_unref(id->name);
+	grant_unref(id->grant);
 }
 
 void identity_free(struct identity *id)
 {
 	if (id == NULL)
 		return;
-	drop_texts(id);
+	drop_parts(id);
 	free(id);
 }
 
-/* ---- static tokens ---- */
+/* ---- the table ---- */
 
 struct entry {
 	unsigned char hash[TOKEN_HASH_LEN];
@@ -68,16 +71,29 @@ struct entry {
 struct tokens {
 	struct entry *v;
 	size_t n, room;
+	struct jwt_issuer *issuers;
+	size_t n_issuers;
 };
 
 struct tokens *tokens_new(void) { return calloc(1, sizeof(struct tokens)); }
+
+static void drop_issuer(struct jwt_issuer *i)
+{
+	jwt_key_free(i->key);
+	free(i->kid);
+	free(i->issuer);
+	free(i->audience);
+}
 
 void tokens_free(struct tokens *t)
 {
 	if (t == NULL)
 		return;
 	for (size_t i = 0; i < t->n; i++)
-		drop_texts(&t->v[i].identity);
+		drop_parts(&t->v[i].identity);
+	for (size_t i = 0; i < t->n_issuers; i++)
+		drop_issuer(&t->issuers[i]);
+	free(t->issuers);
 	free(t->v);
 	free(t);
 }
@@ -129,7 +145,7 @@ int tokens_add(struct tokens *t, const unsigned char hash[TOKEN_HASH_LEN], const
 	if (id.user && name && name[0])
 		id.name = name_person(name, strlen(name), why);
 	if (id.user == NULL || (name && name[0] && id.name == NULL)) {
-		drop_texts(&id);
+		drop_parts(&id);
 		return -1;
 	}
 	memcpy(t->v[t->n].hash, hash, TOKEN_HASH_LEN);
@@ -137,15 +153,37 @@ int tokens_add(struct tokens *t, const unsigned char hash[TOKEN_HASH_LEN], const
 	return 0;
 }
 
+int tokens_add_issuer(struct tokens *t, const struct jwt_issuer *i)
+{
+	struct jwt_issuer *v = realloc(t->issuers, (t->n_issuers + 1) * sizeof(*v)), *to;
+
+	if (v == NULL)
+		return -1;
+	t->issuers = v;
+	to = &v[t->n_issuers];
+	*to = (struct jwt_issuer){ .kid = strdup(i->kid), .issuer = strdup(i->issuer), .audience = strdup(i->audience),
+				   .leeway = i->leeway };
+	if (to->kid == NULL || to->issuer == NULL || to->audience == NULL) {
+		drop_issuer(to);
+		return -1;
+	}
+	to->key = i->key;
+	t->n_issuers++;
+	return 0;
+}
+
 /* ---- whose is it? ---- */
 
-struct identity *identity_of_token(const struct tokens *t, const char *token, size_t len)
+struct identity *identity_of_token(const struct tokens *t, const char *token, size_t len, const char **why)
 {
 	unsigned char hash[TOKEN_HASH_LEN];
 	const struct entry *e;
 
+	*why = "this token is not known here";
 	if (t == NULL || len == 0 || len > IDENTITY_TOKEN_MAX || !tokens_hash(token, len, hash))
 		return NULL;
 	e = find(t, hash);
-	return e ? identity_copy(&e->identity) : NULL;
+	if (e)
+		return identity_copy(&e->identity);
+	return t->n_issuers ? jwt_identity(t->issuers, t->n_issuers, token, len, why) : NULL;
 }

@@ -2,17 +2,19 @@
  * identity: who somebody is, and how natter knows: tokens.
  *
  * A token that was presented, wherever it was found, goes to
- * identity_of_token(), the one place that says whose it is. Today it looks
- * into a table of static tokens, of which only SHA-256 hashes are kept. The
- * table is built once and then only read, by all workers. An identity has one
- * owner, the session; its texts are payloads and may be shared.
+ * identity_of_token(), the one place that says whose it is. It looks into a
+ * table of static tokens, of which only SHA-256 hashes are kept, and asks the
+ * keys of the table whether one of them signed it (jwt_identity). The table is
+ * built once and then only read, by all workers. An identity has one owner, the
+ * session; its texts are payloads and may be shared.
  *
- * With secret the only file of chat that stands on OpenSSL's libcrypto.
+ * With secret and jwt_key the only file of chat that stands on OpenSSL's libcrypto.
  */
 #ifndef NATTER_CHAT_IDENTITY_H
 #define NATTER_CHAT_IDENTITY_H
 
 #include "base/payload.h"
+#include "chat/grant.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,7 +41,7 @@ struct identity {
 	struct payload *user; /* the user's id */
 	struct payload *name; /* prepared by name_person(), or NULL: the token gives none */
 	enum role role;
-	int64_t expires;      /* wall time, ms; 0: never */
+	struct grant *grant;  /* which rooms, and until when; NULL: all, and for ever */
 };
 
 /* The same once more, for another owner. NULL: no memory. */
@@ -48,7 +50,7 @@ struct identity *identity_copy(const struct identity *id);
 /* NULL is fine. */
 void identity_free(struct identity *id);
 
-/* ---- static tokens ---- */
+/* ---- the table ---- */
 
 struct tokens;
 
@@ -70,14 +72,22 @@ bool tokens_hash(const char *token, size_t len, unsigned char hash[TOKEN_HASH_LE
 int tokens_add(struct tokens *t, const unsigned char hash[TOKEN_HASH_LEN], const char *user, const char *name,
 	       enum role role, const char **why);
 
+/*
+ * From now on JSON Web Tokens are believed that I's key signed; the key is
+ * taken, the texts are copied. 0, or -1: no memory, and nothing is taken.
+ */
+struct jwt_issuer;
+int tokens_add_issuer(struct tokens *t, const struct jwt_issuer *i);
+
 /* ---- whose is it? ---- */
 
 /*
  * Who presents TOKEN (any bytes). The caller owns it. NULL: nobody that is
  * known, or the token is empty or longer than IDENTITY_TOKEN_MAX, or there is no
- * memory. Takes the same time whichever of the tokens it is, and if it is none.
- * T may be NULL: nobody. Any thread.
+ * memory; *why (static) says it in words that the client may read. Takes the
+ * same time whichever of the static tokens it is, and if it is none. T may be
+ * NULL: nobody. Any thread.
  */
-struct identity *identity_of_token(const struct tokens *t, const char *token, size_t len);
+struct identity *identity_of_token(const struct tokens *t, const char *token, size_t len, const char **why);
 
 #endif

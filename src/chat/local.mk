@@ -12,6 +12,10 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/commander.h \
 	src/chat/directory.c \
 	src/chat/directory.h \
+	src/chat/expiry.c \
+	src/chat/expiry.h \
+	src/chat/grant.c \
+	src/chat/grant.h \
 	src/chat/hub.c \
 	src/chat/hub.h \
 	src/chat/identity.c \
@@ -22,6 +26,10 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/journal_memory.h \
 	src/chat/json_text.c \
 	src/chat/json_text.h \
+	src/chat/jwt_identity.c \
+	src/chat/jwt_identity.h \
+	src/chat/jwt_key.c \
+	src/chat/jwt_key.h \
 	src/chat/keeper.c \
 	src/chat/keeper.h \
 	src/chat/members.c \
@@ -58,5 +66,5 @@ src_chat_libchat_a_SOURCES = \
 	src/chat/v1.h
 
 CHAT = src/chat/libchat.a
-CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(CRYPTO_LIBS)
+CHAT_LIBS = $(BASE_ALL) $(JANSSON_LIBS) $(UNISTRING_LIBS) $(ICU_LIBS) $(JWT_LIBS) $(CRYPTO_LIBS)
 CHAT_ALL = $(CHAT) $(CHAT_LIBS)

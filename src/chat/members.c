@@ -7,6 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+static uint32_t hash_of(const void *member) { return ((const struct member *)member)->hash; }
+static bool has_ident(const void *member, const void *ident) { return strcmp(((const struct member *)member)->person->ident, ident) == 0; }
+
+static const struct ptrset_ops by_ident = { hash_of, has_ident };
+
+static uint32_t hash_ident(const char *ident) { return (uint32_t)strmap_hash(ident, strlen(ident)); }
+
 bool members_add(struct members *m, struct person *p, int64_t now)
 {
 	struct member *x;
@@ -15,19 +22,19 @@ bool members_add(struct members *m, struct person *p, int64_t now)
 		m->guests++;
 		return true;
 	}
-	if (m->persons == NULL)
-		m->persons = strmap_new();
-	x = m->persons ? strmap_get(m->persons, p->ident, strlen(p->ident)) : NULL;
+	x = (struct member *)members_find(m, p->ident);
 	if (x) {
 		x->seats++;
 		return false;
 	}
 	x = malloc(sizeof(*x));
-	if (x == NULL || m->persons == NULL || strmap_put(m->persons, p->ident, strlen(p->ident), x) < 0) {
+	if (x)
+		*x = (struct member){ p, now, 1, hash_ident(p->ident) };
+	if (x == NULL || ptrset_add(&m->persons, &by_ident, x) < 0) {
 		free(x); /* it is there, and not shown */
 		return false;
 	}
-	*x = (struct member){ person_ref(p), now, 1 };
+	person_ref(p);
 	return true;
 }
 
@@ -39,24 +46,24 @@ bool members_remove(struct members *m, const struct person *p)
 		return m->guests > 0 && m->guests-- > 0;
 	if (x == NULL || --x->seats > 0)
 		return false;
-	strmap_del(m->persons, p->ident, strlen(p->ident));
+	ptrset_remove(&m->persons, &by_ident, x);
 	person_unref(x->person);
 	free(x);
 	return true;
 }
 
-size_t members_count(const struct members *m) { return m->persons ? strmap_count(m->persons) : 0; }
+size_t members_count(const struct members *m) { return m->persons.count; }
 
 const struct member *members_find(const struct members *m, const char *ident)
 {
-	return m->persons ? strmap_get(m->persons, ident, strlen(ident)) : NULL;
+	return ptrset_get(&m->persons, &by_ident, hash_ident(ident), ident);
 }
 
 const struct member *members_named(const struct members *m, const char *key)
 {
 	const struct member *x;
 
-	for (size_t pos = 0; m->persons && (x = strmap_next(m->persons, &pos, NULL, NULL)) != NULL;)
+	for (size_t pos = 0; (x = ptrset_next(&m->persons, &pos)) != NULL;)
 		if (x->person->key && strcmp(x->person->key, key) == 0)
 			return x;
 	return NULL;
@@ -77,7 +84,7 @@ json_t *members_page(const struct members *m, const char *after, size_t limit, b
 	json_t *page = json_array();
 	size_t n = 0;
 
-	for (size_t pos = 0; all && m->persons && (x = strmap_next(m->persons, &pos, NULL, NULL)) != NULL;)
+	for (size_t pos = 0; all && (x = ptrset_next(&m->persons, &pos)) != NULL;)
 		if (strcmp(shown(x->person), after) > 0)
 			all[n++] = x;
 	if (n)
@@ -94,10 +101,10 @@ void members_clear(struct members *m)
 {
 	struct member *x;
 
-	for (size_t pos = 0; m->persons && (x = strmap_next(m->persons, &pos, NULL, NULL)) != NULL;) {
+	for (size_t pos = 0; (x = ptrset_next(&m->persons, &pos)) != NULL;) {
 		person_unref(x->person);
 		free(x);
 	}
-	strmap_free(m->persons);
-	*m = (struct members){ NULL, 0 };
+	ptrset_clear(&m->persons);
+	m->guests = 0;
 }

@@ -7,16 +7,15 @@
 #ifndef NATTER_CHAT_MEMBERS_H
 #define NATTER_CHAT_MEMBERS_H
 
+#include "base/ptrset.h"
 #include "chat/person.h"
 
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct strmap;
-
 struct members {
-	struct strmap *persons; /* struct member, by ident; NULL: there was none yet */
+	struct ptrset persons; /* struct member, by ident */
 	uint32_t guests;
 };
 
@@ -24,6 +23,7 @@ struct member {
 	struct person *person;
 	int64_t since;  /* ms since 1970 */
 	uint32_t seats; /* its connections */
+	uint32_t hash;  /* of its ident */
 };
 
 /* A connection of P (ref'd; NULL: a guest) is in. Whether somebody new is. */

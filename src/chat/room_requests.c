@@ -124,7 +124,7 @@ static enum reply judge_change(const struct room *r, const struct request *q, co
 {
 	if (n == 0 || m->seq != q->seq || m->kind != JOURNAL_MESSAGE || m->body == NULL)
 		return REPLY_no_message;
-	if (q->by && q->by->role >= ROLE_MODERATOR && r->users[0] == NULL)
+	if (person_role(q->by, r->name->data, r->name->len) >= ROLE_MODERATOR && r->users[0] == NULL)
 		return REPLY_COUNT;
 	if (m->sender && q->sender && m->sender->len == q->sender->len &&
 	    memcmp(m->sender->data, q->sender->data, m->sender->len) == 0)

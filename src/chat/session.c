@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/stats.h"
 #include "chat/directory.h"
+#include "chat/expiry.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
@@ -65,8 +66,27 @@ static bool is_announced(const struct session *s) { return s->policy->announce !
 static bool enlist(struct session *s)
 {
 	if (!s->registered)
-		s->registered = directory_add(hub_directory(s->hub), s->serial, s) == 0;
+		s->registered = directory_add(hub_directory(s->hub), s) == 0;
 	return s->registered;
+}
+
+/* Its token's end was WAS and is NOW; 0: it has none. */
+static void note_expiry(struct session *s, int64_t was, int64_t now)
+{
+	struct expiry *x = hub_expiry(s->hub);
+
+	if (now == 0 && was)
+		expiry_clear(x, s->serial);
+	else if (now != was && expiry_set(x, s->serial, s, now - s->policy->token_warning, now) < 0)
+		s->sink.ops->close(&s->sink, CLOSE_no_memory);
+}
+
+void session_expiring(struct session *s, int64_t left)
+{
+	if (left == 0)
+		s->sink.ops->close(&s->sink, CLOSE_token_expired);
+	else if (s->is_v1)
+		v1_expiring(s->v1, left);
 }
 
 static void release_name(struct session *s, const struct person *p)
@@ -97,9 +117,10 @@ void session_clear(struct session *s)
 
 	if (s->hub == NULL)
 		return;
+	note_expiry(s, grant_expires(person_grant(s->person)), 0);
 	depart(s); /* a v1's name goes to the keeper */
 	if (s->registered)
-		directory_remove(hub_directory(s->hub), s->serial);
+		directory_remove(hub_directory(s->hub), s);
 	if (s->logged_in)
 		directory_logout(hub_directory(s->hub), s->person->holder, s);
 	s->registered = s->logged_in = false;
@@ -119,6 +140,7 @@ void session_become(struct session *s, struct person *p, bool keep)
 	if (s->logged_in)
 		directory_logout(hub_directory(s->hub), old->holder, s);
 	s->person = p;
+	note_expiry(s, grant_expires(person_grant(old)), grant_expires(person_grant(p)));
 	s->logged_in = p && p->user && directory_login(hub_directory(s->hub), p->holder, s) == 0;
 	if (p)
 		enlist(s);
@@ -151,7 +173,7 @@ enum reply session_claim(struct session *s, const char *name, struct person **p)
 		return REPLY_name_reserved;
 	}
 	if (claim(s, key, user) == 0)
-		*p = person_new(user, name, s->person ? s->person->role : ROLE_GUEST, session_id(s));
+		*p = person_renamed(s->person, name, session_id(s));
 	payload_unref(key);
 	return *p ? REPLY_COUNT : REPLY_name_taken;
 }
@@ -200,7 +222,7 @@ static void open_taken(struct letter *letter, void *reader)
 
 	if (s && s->person && s->person->holder == l->to && s->person->name == NULL &&
 	    (l->taken || shared_map_claim(names, l->key->data, l->key->len, l->to) == 0))
-		p = person_new(s->person->user, l->name->data, s->person->role, session_id(s));
+		p = person_renamed(s->person, l->name->data, session_id(s));
 	else if (l->taken)
 		shared_map_release(names, l->key->data, l->key->len, l->to);
 	if (p)
@@ -237,23 +259,50 @@ static void take_name(struct session *s, const char *name, struct payload *key, 
 	hub_post(s->hub, (unsigned)(holder >> 32) - 1, &l->letter);
 }
 
-/* A user keeps the name that it has, if the token gives none. */
+/* The name that S has as USER, claimed once more; NULL: none. */
+static const char *name_of_before(struct session *s, const char *user)
+{
+	struct shared_map *names = hub_options(s->hub)->names;
+	const struct person *p = s->person;
+
+	if (p == NULL || p->user == NULL || p->name == NULL || strcmp(p->user, user) != 0)
+		return NULL;
+	return shared_map_claim(names, p->key, strlen(p->key), p->holder) == 0 ? p->name : NULL;
+}
+
+/* A user keeps the name that it has, if the token gives none that can be had. */
 void session_identify(struct session *s, const struct identity *id)
 {
-	const char *user = id->user->data, *name = id->name ? id->name->data : NULL;
+	const char *user = id->user->data, *name = id->name ? id->name->data : NULL, *has = NULL;
 	struct payload *key = name ? name_key(name, strlen(name)) : NULL;
-	uint64_t holder = 0;
+	uint64_t holder = key ? claim(s, key, user) : 0;
 	struct person *p;
 
-	if (key)
-		holder = claim(s, key, user);
-	p = person_new(user, key && holder == 0 ? name : NULL, id->role, session_id(s));
+	if (key && holder == 0)
+		has = name;
+	else
+		has = name_of_before(s, user);
+	p = person_new_granted(user, has, id->role, id->grant, session_id(s));
 	if (p) {
 		session_become(s, p, false);
-		if (holder && holder != UINT64_MAX)
+		if (has == NULL && holder && holder != UINT64_MAX)
 			take_name(s, name, key, holder);
 	}
 	payload_unref(key);
+}
+
+bool session_may(const struct session *s, enum grant_what what, const char *room, size_t len)
+{
+	if (what == GRANT_WRITE && s->policy->read_only && (s->person == NULL || s->person->user == NULL))
+		return false;
+	if (what == GRANT_MODERATE)
+		return person_role(s->person, room, len) >= ROLE_MODERATOR;
+	return grant_allows(person_grant(s->person), what, room, len);
+}
+
+enum reply session_why_not(const struct session *s)
+{
+	return s->person && s->person->user ? REPLY_read_only : REPLY_login_needed;
 }
 
 /* Whether somebody else holds NAME. */
@@ -355,7 +404,7 @@ bool session_type_is_reserved(const struct session_policy *p, const char *type)
 {
 	static const char *const ours[] = { "welcome", "ok",     "error", "joined", "presence", "renamed", "kicked", "muted",
 					    "epoch",   "system", "pong",  "edit",   "delete",   "deleted", "direct", "topic",
-					    "who",     "rooms",  "history", "conversations" };
+					    "who",     "rooms",  "history", "conversations", "token_expiring" };
 
 	for (size_t i = 0; type && i < sizeof(ours) / sizeof(ours[0]); i++)
 		if (strcmp(type, ours[i]) == 0)
@@ -370,7 +419,11 @@ bool session_type_is_reserved(const struct session_policy *p, const char *type)
 static enum reply judge(struct session *s, const struct message *m, const char **detail)
 {
 	const char *type = message_type(m), *name = message_name(m);
+	const struct payload *room = hub_room_name(&s->room);
 
+	*detail = NULL;
+	if (!session_may(s, GRANT_WRITE, room->data, room->len))
+		return session_why_not(s);
 	*detail = type;
 	if (session_type_is_reserved(s->policy, type))
 		return REPLY_reserved_type;

@@ -37,7 +37,9 @@ struct session_policy {
 	size_t n_reserved_types;
 	const struct name_list *reserved_names;
 	const struct tokens *tokens;
-	bool anonymous;                  /* who is not logged in may do something */
+	bool anonymous;                  /* who is not logged in may do something, */
+	bool read_only;                  /* but nothing that others hear */
+	uint32_t token_warning;          /* who has a token that expires is told so long before */
 	uint32_t auth_timeout;
 	uint32_t recover_max;
 	uint32_t rooms_max;              /* of a connection */
@@ -99,6 +101,9 @@ struct session *session_of(struct membership *m);
 struct join_letter;
 void session_joined(struct session *s, struct membership *m, struct join_letter *l);
 
+/* Its token ends in LEFT ms; 0: it has. */
+void session_expiring(struct session *s, int64_t left);
+
 /* A direct message; whether its dialect has such. */
 bool session_deliver(struct session *s, struct payload *text);
 
@@ -111,6 +116,10 @@ void session_discipline(struct session *s, const struct payload *room, struct pa
 /* ---- for v1.c, command.c and keeper.c ---- */
 
 uint64_t session_id(const struct session *s);
+
+/* Whether S may do WHAT in the room of that name; and why it may not write. */
+bool session_may(const struct session *s, enum grant_what what, const char *room, size_t len);
+enum reply session_why_not(const struct session *s);
 
 /* "ann connected", as far as the policy lets others know. The caller owns it. NULL: nothing. */
 struct payload *session_line(struct session *s, const char *what);

@@ -161,6 +161,8 @@ static void welcome(struct session *s, const char *secret, const struct payload 
 		(json_int_t)(p->cid_keep / 1000), "session_keep", (json_int_t)(p->session_keep / 1000), "ping_interval",
 		(json_int_t)(p->ping_interval / 1000));
 
+	if (o && p->read_only)
+		json_object_set_new(o, "read_only", json_true());
 	if (o)
 		set_identity(o, s->person);
 	send_json(s, o);
@@ -370,7 +372,7 @@ void v1_room_answered(struct session *s, struct request *q)
 
 static void tell_joined(struct session *s, const struct place *p, const struct join_letter *l)
 {
-	const char *role = role_name(s->person ? s->person->role : ROLE_GUEST);
+	const char *role = role_name(person_role(s->person, l->room->data, l->room->len));
 	json_t *o = json_pack("{s:s,s:s%,s:s,s:I,s:I,s:I,s:s}", "type", "joined", "room", l->room->data,
 			      (size_t)l->room->len, "epoch", l->epoch, "seq", (json_int_t)l->seq, "members",
 			      (json_int_t)l->members, "guests", (json_int_t)l->guests, "role", role);
@@ -380,6 +382,8 @@ static void tell_joined(struct session *s, const struct place *p, const struct j
 
 	if (l->read)
 		n += (size_t)snprintf(more, sizeof(more), ",\"read\":%" PRIu64, l->read);
+	if (!session_may(s, GRANT_WRITE, l->room->data, l->room->len))
+		n += (size_t)snprintf(more + n, sizeof(more) - n, ",\"read_only\":true");
 	if (l->asked_since)
 		snprintf(more + n, sizeof(more) - n, ",\"recovered\":%s", l->recovered ? "true" : "false");
 	text = o ? json_text_open(o) : NULL;
@@ -470,6 +474,29 @@ void v1_discipline(struct v1 *v, const struct payload *room, struct payload *tex
 		leave(v, p, s->policy->announce != ANNOUNCE_OFF);
 	if (text)
 		send_text(s, text);
+}
+
+void v1_expiring(struct v1 *v, int64_t left)
+{
+	send_json(v->session, json_pack("{s:s,s:I}", "type", "token_expiring", "in", (json_int_t)((left + 999) / 1000)));
+}
+
+void v1_keep_to_grant(struct v1 *v)
+{
+	struct session *s = v->session;
+
+	for (struct place *p = v->places, *next; p; p = next) {
+		const struct payload *room = p->membership.branch ? hub_room_name(&p->membership) : NULL;
+		json_t *o;
+
+		next = p->next;
+		if (room == NULL || p->leaving || session_may(s, GRANT_JOIN, room->data, room->len))
+			continue;
+		o = json_pack("{s:s,s:s%,s:s}", "type", "kicked", "room", room->data, (size_t)room->len, "reason",
+			      "your token does not allow this room");
+		leave(v, p, s->policy->announce != ANNOUNCE_OFF);
+		send_json(s, o);
+	}
 }
 
 /* ---- requests ---- */

@@ -59,6 +59,11 @@ void v1_room_answered(struct session *s, struct request *q);
 
 void v1_joined(struct v1 *v, struct membership *m, struct join_letter *l);
 void v1_drained(struct v1 *v);
+void v1_expiring(struct v1 *v, int64_t left);
+
+/* Leaves the rooms that its new token does not allow, and tells it. */
+void v1_keep_to_grant(struct v1 *v);
+
 void v1_discipline(struct v1 *v, const struct payload *room, struct payload *text, bool out, bool muted);
 
 /* V's session was OLD and is NOW (NULL: a guest): its rooms are told, and it, unless it asked for that. */

@@ -2,8 +2,11 @@
 
 #include "daemon/config.h"
 
+#include "daemon/origins.h"
+
 #include "chat/name.h"
 #include "wire/http_head.h"
+#include "wire/netmask.h"
 #include "wire/utf8.h"
 
 #include <arpa/inet.h>
@@ -19,7 +22,8 @@
 
 /* ---- the table ---- */
 
-enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, ROLE, TLS_VERSION };
+enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, FORWARDED,
+	    ROLE, ANONYMOUS, ALGORITHM, TLS_VERSION };
 
 struct row {
 	enum kind kind;
@@ -50,12 +54,18 @@ static const struct row token_rows[] = {
 #include "daemon/config.def"
 };
 
+static const struct row jwt_rows[] = {
+#define JWT(kind, name, def, min, max, when, help) ROW(config_jwt, kind, name, def, min, max)
+#include "daemon/config.def"
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define N_GLOBAL COUNT(global_rows)
 #define N_LISTENER COUNT(listener_rows)
 #define N_ENDPOINT COUNT(endpoint_rows)
 #define N_CERTIFICATE COUNT(certificate_rows)
 #define N_TOKEN COUNT(token_rows)
+#define N_JWT COUNT(jwt_rows)
 
 static const struct {
 	enum kind kind;
@@ -84,6 +94,8 @@ static const struct row *row_of(cfg_t *section, const char *option)
 		return find_row(certificate_rows, N_CERTIFICATE, option);
 	if (strcmp(cfg_name(section), "token") == 0)
 		return find_row(token_rows, N_TOKEN, option);
+	if (strcmp(cfg_name(section), "jwt") == 0)
+		return find_row(jwt_rows, N_JWT, option);
 	return find_row(global_rows, N_GLOBAL, option);
 }
 
@@ -121,23 +133,30 @@ static bool is_number(enum kind k) { return k == INT || k == AUTO || k == SIZE |
 
 static bool is_auto(const struct row *r, const char *s) { return r->kind == AUTO && strcmp(s, "auto") == 0; }
 
-static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+/* 1: yes, 0: no, -1: neither. */
+static int parse_bool(const char *s)
 {
 	static const char *const yes[] = { "yes", "on", "true" }, *const no[] = { "no", "off", "false" };
 
-	if (kind != BOOL) {
-		for (size_t i = 0; i < COUNT(words); i++) {
-			if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
-				*value = words[i].value;
-				return true;
-			}
-		}
-		return false;
+	for (size_t i = 0; i < COUNT(yes); i++)
+		if (strcmp(s, yes[i]) == 0 || strcmp(s, no[i]) == 0)
+			return strcmp(s, yes[i]) == 0;
+	return -1;
+}
+
+static bool parse_word(enum kind kind, const char *s, uint32_t *value)
+{
+	int truth = kind == BOOL || kind == ANONYMOUS ? parse_bool(s) : -1;
+
+	if (truth >= 0) {
+		*value = kind == BOOL ? (uint32_t)truth : truth ? CONFIG_ANONYMOUS_YES : CONFIG_ANONYMOUS_NO;
+		return true;
 	}
-	for (size_t i = 0; i < COUNT(yes); i++) {
-		*value = strcmp(s, yes[i]) == 0;
-		if (*value || strcmp(s, no[i]) == 0)
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if (words[i].kind == kind && strcmp(words[i].word, s) == 0) {
+			*value = words[i].value;
 			return true;
+		}
 	}
 	return false;
 }
@@ -194,6 +213,14 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 	if (strcmp(r->name, "token_cookie") == 0 && s[0]) {
 		snprintf(why, size, "the name of a cookie: letters, digits and !#$%%&'*+-.^_`|~");
 		return http_token(s, strlen(s));
+	}
+	if (strcmp(r->name, "trusted_proxies") == 0 || strcmp(r->name, "address_exempt") == 0) {
+		snprintf(why, size, "unix, an address, or a network like 10.0.0.0/8 without bits set behind its prefix");
+		return netmask_valid(s);
+	}
+	if (strcmp(r->name, "origins") == 0) {
+		snprintf(why, size, "same-host, null, * or an origin like https://example.com without a path");
+		return origins_valid(s);
 	}
 	snprintf(why, size, "UTF-8 text without control characters");
 	return is_text(s);
@@ -322,6 +349,15 @@ static const char *bad_token(cfg_t *t)
 	return p ? NULL : why;
 }
 
+static const char *bad_jwt(cfg_t *j)
+{
+	const char *key = cfg_getstr(j, "key");
+
+	if (cfg_getstr(j, "algorithm") == NULL)
+		return "algorithm: expected one of HS256 RS256 ES256";
+	return key && key[0] == '/' ? NULL : "key: expected the absolute path of a file that has the key";
+}
+
 static int check_section(cfg_t *cfg, cfg_opt_t *opt)
 {
 	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
@@ -332,10 +368,11 @@ static int check_section(cfg_t *cfg, cfg_opt_t *opt)
 		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
 		return -1;
 	}
-	bad = strcmp(kind, "listener") == 0    ? bad_listener(s) :
-	      strcmp(kind, "certificate") == 0 ? bad_certificate(s) :
-	      strcmp(kind, "token") == 0       ? bad_token(s) :
-						 bad_endpoint(s);
+	bad = strcmp(kind, "listener") == 0      ? bad_listener(s)
+	      : strcmp(kind, "certificate") == 0 ? bad_certificate(s)
+	      : strcmp(kind, "token") == 0       ? bad_token(s)
+	      : strcmp(kind, "jwt") == 0         ? bad_jwt(s)
+						 : bad_endpoint(s);
 	if (bad == NULL)
 		return 0;
 	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
@@ -374,12 +411,14 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 static cfg_t *new_parser(void)
 {
 	cfg_opt_t listener[N_LISTENER + 1], certificate[N_CERTIFICATE + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1];
-	cfg_opt_t top[N_GLOBAL + 6];
+	cfg_opt_t jwt[N_JWT + 1];
+	cfg_opt_t top[N_GLOBAL + 7];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("certificate", certificate, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("token", token, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("jwt", jwt, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_STR(END_MARK, "", CFGF_NONE),
 		CFG_END(),
 	};
@@ -389,6 +428,7 @@ static cfg_t *new_parser(void)
 	describe(certificate, certificate_rows, N_CERTIFICATE);
 	describe(endpoint, endpoint_rows, N_ENDPOINT);
 	describe(token, token_rows, N_TOKEN);
+	describe(jwt, jwt_rows, N_JWT);
 	describe(top, global_rows, N_GLOBAL);
 	memcpy(top + N_GLOBAL, sections, sizeof(sections));
 	cfg = cfg_init(top, CFGF_NONE);
@@ -400,6 +440,8 @@ static cfg_t *new_parser(void)
 	validate_all(cfg, "certificate|", certificate_rows, N_CERTIFICATE);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
+	validate_all(cfg, "jwt|", jwt_rows, N_JWT);
+	cfg_set_validate_func(cfg, "jwt", check_section);
 	cfg_set_validate_func(cfg, "listener", check_section);
 	cfg_set_validate_func(cfg, "certificate", check_section);
 	cfg_set_validate_func(cfg, "endpoint", check_section);
@@ -455,10 +497,22 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 	}
 }
 
+/* FILE:LINE of a section, the caller's. NULL: no memory. */
+static char *where_is(const cfg_t *s)
+{
+	char where[4200];
+
+	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
+	return strdup(where);
+}
+
 static bool fill_listener(struct config_listener *l, cfg_t *s)
 {
-	bool good = (l->name = strdup(cfg_title(s))) != NULL;
+	bool good;
 
+	l->name = strdup(cfg_title(s));
+	l->where = where_is(s);
+	good = l->name && l->where;
 	for (size_t i = 0; i < N_LISTENER; i++)
 		good = store(l, &listener_rows[i], s) && good;
 	if (good)
@@ -468,8 +522,11 @@ static bool fill_listener(struct config_listener *l, cfg_t *s)
 
 static bool fill_certificate(struct config_certificate *c, cfg_t *s)
 {
-	bool good = (c->title = strdup(cfg_title(s))) != NULL;
+	bool good;
 
+	c->title = strdup(cfg_title(s));
+	c->where = where_is(s);
+	good = c->title && c->where;
 	for (size_t i = 0; i < N_CERTIFICATE; i++)
 		good = store(c, &certificate_rows[i], s) && good;
 	return good;
@@ -488,13 +545,23 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 	return good;
 }
 
-static bool fill_token(struct config_token *t, cfg_t *s)
+static bool fill_jwt(struct config_jwt *j, cfg_t *s)
 {
-	char where[4200];
 	bool good;
 
-	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
-	t->where = strdup(where);
+	j->where = where_is(s);
+	j->title = strdup(cfg_title(s));
+	good = j->where && j->title;
+	for (size_t i = 0; i < N_JWT; i++)
+		good = store(j, &jwt_rows[i], s) && good;
+	return good;
+}
+
+static bool fill_token(struct config_token *t, cfg_t *s)
+{
+	bool good;
+
+	t->where = where_is(s);
 	t->title = strdup(cfg_title(s));
 	good = t->where && t->title;
 	t->hashed = parse_hash(cfg_title(s), t->sha256);
@@ -513,7 +580,9 @@ static bool fill(struct config *c, cfg_t *cfg)
 	c->certificates = calloc(cfg_size(cfg, "certificate") + 1, sizeof(*c->certificates));
 	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
 	c->tokens = calloc(cfg_size(cfg, "token") + 1, sizeof(*c->tokens));
-	if (!good || c->listeners == NULL || c->certificates == NULL || c->endpoints == NULL || c->tokens == NULL)
+	c->jwts = calloc(cfg_size(cfg, "jwt") + 1, sizeof(*c->jwts));
+	if (!good || c->listeners == NULL || c->certificates == NULL || c->endpoints == NULL || c->tokens == NULL ||
+	    c->jwts == NULL)
 		return false;
 	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
 		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
@@ -529,6 +598,9 @@ static bool fill(struct config *c, cfg_t *cfg)
 	for (; c->n_tokens < cfg_size(cfg, "token"); c->n_tokens++)
 		if (!fill_token(&c->tokens[c->n_tokens], cfg_getnsec(cfg, "token", (unsigned)c->n_tokens)))
 			return c->n_tokens++, false;
+	for (; c->n_jwts < cfg_size(cfg, "jwt"); c->n_jwts++)
+		if (!fill_jwt(&c->jwts[c->n_jwts], cfg_getnsec(cfg, "jwt", (unsigned)c->n_jwts)))
+			return c->n_jwts++, false;
 	return true;
 }
 
@@ -540,9 +612,17 @@ static bool names_listener(const struct config *c, const char *name)
 	return false;
 }
 
-/* Every listener that an endpoint names has to be there. */
+/* Every listener that an endpoint names has to be there, and nobody be kept out by accident. */
 static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
 {
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		if (!c->listeners[i].proxy_protocol || c->trusted_proxies.n)
+			continue;
+		snprintf(err, errlen,
+			 "%s: listener \"%s\": with proxy_protocol = yes nobody can connect while trusted_proxies is empty",
+			 file, c->listeners[i].name);
+		return false;
+	}
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		const struct config_endpoint *e = &c->endpoints[i];
 
@@ -667,19 +747,23 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	return NULL;
 }
 
+static void free_list(struct config_list *l)
+{
+	while (l->n > 0)
+		free(l->v[--l->n]);
+	free(l->v);
+	l->v = NULL;
+}
+
 static void free_rows(void *base, const struct row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		void *member = (char *)base + rows[i].offset;
-		struct config_list *l = member;
 
 		if (rows[i].kind == STRING)
 			free(*(char **)member);
-		if (rows[i].kind != LIST)
-			continue;
-		for (size_t k = 0; k < l->n; k++)
-			free(l->v[k]);
-		free(l->v);
+		else if (rows[i].kind == LIST)
+			free_list(member);
 	}
 }
 
@@ -688,6 +772,7 @@ static void free_listeners(struct config *c)
 	for (size_t i = 0; i < c->n_listeners; i++) {
 		free_rows(&c->listeners[i], listener_rows, N_LISTENER);
 		free(c->listeners[i].name);
+		free(c->listeners[i].where);
 	}
 	free(c->listeners);
 }
@@ -700,6 +785,7 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->n_certificates; i++) {
 		free_rows(&c->certificates[i], certificate_rows, N_CERTIFICATE);
 		free(c->certificates[i].title);
+		free(c->certificates[i].where);
 	}
 	free(c->certificates);
 	for (size_t i = 0; i < c->n_endpoints; i++) {
@@ -713,11 +799,58 @@ void config_free(struct config *c)
 		free(c->tokens[i].where);
 	}
 	free(c->tokens);
+	for (size_t i = 0; i < c->n_jwts; i++) {
+		free_rows(&c->jwts[i], jwt_rows, N_JWT);
+		free(c->jwts[i].title);
+		free(c->jwts[i].where);
+	}
+	free(c->jwts);
 	free_rows(c, global_rows, N_GLOBAL);
 	free(c);
 }
 
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
+{
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		const struct config_listener *l = &c->listeners[i];
+
+		if (l->tls && l->certificate[0])
+			fn(arg, l->certificate, l->where);
+		if (l->tls && l->key[0])
+			fn(arg, l->key, l->where);
+	}
+	for (size_t i = 0; i < c->n_certificates; i++) {
+		fn(arg, c->certificates[i].chain, c->certificates[i].where);
+		if (c->certificates[i].key[0])
+			fn(arg, c->certificates[i].key, c->certificates[i].where);
+	}
+	if (c->tls_ticket_file[0])
+		fn(arg, c->tls_ticket_file, "tls_ticket_file");
+	for (size_t i = 0; i < c->n_tokens; i++)
+		if (!c->tokens[i].hashed)
+			fn(arg, c->tokens[i].title, c->tokens[i].where);
+}
+
 /* ---- HOST PORT ---- */
+
+static int set_to_one(struct config_list *l, const char *text)
+{
+	free_list(l);
+	l->v = calloc(2, sizeof(*l->v));
+	if (l->v == NULL || (l->v[0] = strdup(text)) == NULL)
+		return -1;
+	l->n = 1;
+	return 0;
+}
+
+int config_allow_all_origins(struct config *c)
+{
+	int rc = set_to_one(&c->origins, "*");
+
+	for (size_t i = 0; i < c->n_endpoints; i++)
+		rc |= set_to_one(&c->endpoints[i].origins, "*");
+	return rc;
+}
 
 static bool is_literal(const char *host)
 {
@@ -861,4 +994,6 @@ void config_print(const struct config *c, FILE *to)
 		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
 	for (size_t i = 0; i < c->n_tokens; i++)
 		print_section("token", c->tokens[i].title, token_rows, N_TOKEN, &c->tokens[i], to);
+	for (size_t i = 0; i < c->n_jwts; i++)
+		print_section("jwt", c->jwts[i].title, jwt_rows, N_JWT, &c->jwts[i], to);
 }

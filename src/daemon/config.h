@@ -20,8 +20,11 @@ enum config_journal { CONFIG_JOURNAL_AUTO, CONFIG_JOURNAL_MEMORY, CONFIG_JOURNAL
 enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_DISK };
 enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANNOUNCE_OFF };
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
+enum config_forwarded { CONFIG_FORWARDED_OFF, CONFIG_FORWARDED_X_FORWARDED_FOR, CONFIG_FORWARDED_FORWARDED };
 enum config_role { CONFIG_ROLE_USER, CONFIG_ROLE_MODERATOR, CONFIG_ROLE_ADMIN };
 enum config_tls_version { CONFIG_TLS_VERSION_V1_2, CONFIG_TLS_VERSION_V1_3 };
+enum config_anonymous { CONFIG_ANONYMOUS_YES, CONFIG_ANONYMOUS_READ_ONLY, CONFIG_ANONYMOUS_NO };
+enum config_algorithm { CONFIG_ALGORITHM_HS256, CONFIG_ALGORITHM_RS256, CONFIG_ALGORITHM_ES256 };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
 
 struct config_list {
@@ -38,11 +41,12 @@ typedef uint32_t config_TIME;
 typedef char *config_STRING;
 typedef struct config_list config_LIST;
 /* One of the enums above. */
-typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_ROLE,
-	config_TLS_VERSION;
+typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_FORWARDED, config_ROLE, config_ANONYMOUS,
+	config_ALGORITHM, config_TLS_VERSION;
 
 struct config_listener {
 	char *name;
+	char *where;        /* FILE:LINE */
 	uint32_t mode_bits; /* mode, as a number */
 #define LISTENER(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
@@ -50,7 +54,7 @@ struct config_listener {
 
 /* In the order of the file. */
 struct config_certificate {
-	char *title;
+	char *title, *where; /* FILE:LINE */
 #define CERTIFICATE(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };
@@ -71,6 +75,14 @@ struct config_token {
 #include "daemon/config.def"
 };
 
+/* A key that signs tokens; it is in a file (token_table). */
+struct config_jwt {
+	char *title;              /* for people */
+	char *where;              /* as above */
+#define JWT(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
 struct config {
 	struct config_listener *listeners;
 	size_t n_listeners;
@@ -80,6 +92,8 @@ struct config {
 	size_t n_endpoints;
 	struct config_token *tokens;
 	size_t n_tokens;
+	struct config_jwt *jwts;
+	size_t n_jwts;
 #define GLOBAL(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };
@@ -87,8 +101,17 @@ struct config {
 /* FILE NULL: all defaults. NULL: ERR says why, "FILE:LINE: …" where a line is to blame. */
 struct config *config_load(const char *file, char *err, size_t errlen);
 
+/* Pages of every origin may connect, as far as no file says otherwise. 0, or -1: no memory. */
+int config_allow_all_origins(struct config *c);
+
 /* NULL is fine. */
 void config_free(struct config *c);
+
+/* WHERE in the configuration PATH is named, as "FILE:LINE" where that is known. */
+typedef void config_file_fn(void *arg, const char *path, const char *where);
+
+/* FN for each file that C names and that is read at a start and at each reload. */
+void config_each_file(const struct config *c, config_file_fn *fn, void *arg);
 
 /*
  * The arguments HOST PORT instead of all listeners: a literal address or

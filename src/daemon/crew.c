@@ -5,12 +5,15 @@
 #include "daemon/endpoint.h"
 #include "daemon/front.h"
 #include "daemon/listeners.h"
+#include "daemon/sandbox.h"
 #include "daemon/storage.h"
 #include "daemon/token_table.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/worker.h"
+#include "wire/netmask.h"
 #include "wire/ws_upgrade.h"
 
 #include <event2/event.h>
@@ -50,6 +53,8 @@ struct crew {
 	struct listeners *listeners;
 	struct certificates *certificates;
 	struct endpoints *endpoints;
+	struct net_list *trusted_proxies, *address_exempt;
+	struct worker_shared shared;
 	struct storage *storage;
 	struct tokens *tokens;
 	struct journal *journal;
@@ -60,6 +65,11 @@ struct crew {
 	unsigned n;
 	unsigned running;                /* threads besides the first one's; the first one's to count */
 	bool stopping, giving_up;
+	/* where the threads wait until all that is only made at a start is there, and the sandbox closed */
+	pthread_mutex_t gate_lock;
+	pthread_cond_t gate_moved;
+	unsigned at_gate;
+	bool gate_open;
 	struct hand hands[];
 };
 
@@ -108,6 +118,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 		return NULL;
 	c->config = cfg;
 	c->n = n;
+	pthread_mutex_init(&c->gate_lock, NULL);
+	pthread_cond_init(&c->gate_moved, NULL);
 	for (unsigned i = 0; i < n; i++) {
 		c->hands[i].crew = c;
 		c->hands[i].i = i;
@@ -122,8 +134,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 		c->storage = storage_open(cfg, err, errlen);
 	if (c->storage)
 		c->listeners = listeners_open(cfg, n, err, errlen);
-	for (unsigned i = 0; c->listeners && i < n; i++)
-		listeners_set_tls(c->listeners, i, c->certificates);
+	if (c->listeners)
+		listeners_set_tls(c->listeners, c->certificates);
 	if (c->listeners)
 		return c;
 	crew_free(c);
@@ -133,7 +145,8 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 static int make_fronts(struct crew *c)
 {
 	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .tokens = c->tokens,
-				.connections = &c->connections,
+				.trusted_proxies = c->trusted_proxies, .address_exempt = c->address_exempt,
+				.shared = &c->shared, .connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -176,12 +189,15 @@ int crew_prepare(struct crew *c, char *err, size_t errlen)
 {
 	json_object_seed(0); /* once, while there is one thread */
 	c->endpoints = endpoints_new(c->config, c->tokens);
+	c->trusted_proxies = net_list_new((const char *const *)c->config->trusted_proxies.v, c->config->trusted_proxies.n);
+	c->address_exempt = net_list_new((const char *const *)c->config->address_exempt.v, c->config->address_exempt.n);
+	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->endpoints && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->endpoints && c->trusted_proxies && c->address_exempt && c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -225,10 +241,53 @@ static void open_gone(struct letter *letter, void *reader)
 
 /* ---- threads ---- */
 
+static void wait_at_gate(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	c->at_gate++;
+	pthread_cond_broadcast(&c->gate_moved);
+	while (!c->gate_open)
+		pthread_cond_wait(&c->gate_moved, &c->gate_lock);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+static void wait_for_all(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	while (c->at_gate < c->running)
+		pthread_cond_wait(&c->gate_moved, &c->gate_lock);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+static void open_gate(struct crew *c)
+{
+	pthread_mutex_lock(&c->gate_lock);
+	c->gate_open = true;
+	pthread_cond_broadcast(&c->gate_moved);
+	pthread_mutex_unlock(&c->gate_lock);
+}
+
+/* The first worker begins on this thread; then nothing is made any more that the sandbox forbids. */
+static void begin(struct crew *c)
+{
+	char err[128];
+	int rc;
+
+	worker_begin(front_worker(c->hands[0].front));
+	wait_for_all(c);
+	rc = c->config->seccomp ? sandbox_close(err, sizeof(err)) : 0;
+	if (rc > 0)
+		log_info("system calls are restricted", "by=seccomp");
+	else if (rc < 0)
+		log_warning("system calls could not be restricted", "error=\"%s\"", err);
+}
+
 static void *work(void *arg)
 {
 	struct hand *h = arg;
 
+	worker_begin(front_worker(h->front));
+	wait_at_gate(h->crew);
 	worker_run(front_worker(h->front));
 	tell(&h->crew->hands[0], &h->gone, h, open_gone);
 	return NULL;
@@ -271,6 +330,9 @@ int crew_start(struct crew *c, char *err, size_t errlen)
 			c->running++;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (e == 0)
+		begin(c);
+	open_gate(c);
 	if (e == 0)
 		return 0;
 	snprintf(err, errlen, "the thread of worker %u of %u: %s", c->running + 2, c->n, strerror(e));
@@ -330,7 +392,12 @@ void crew_free(struct crew *c)
 	certificates_free(c->certificates);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
+	net_list_free(c->trusted_proxies);
+	net_list_free(c->address_exempt);
+	book_free(c->shared.addresses);
 	endpoints_free(c->endpoints);
+	pthread_cond_destroy(&c->gate_moved);
+	pthread_mutex_destroy(&c->gate_lock);
 	free(c->mailboxes);
 	free(c->workers);
 	free(c);

@@ -2,8 +2,10 @@
 
 #include "daemon/front.h"
 #include "daemon/endpoint.h"
+#include "daemon/origins.h"
 #include "daemon/web_assets.h"
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/audience.h"
@@ -131,6 +133,13 @@ static const char page_headers[] =
 	"Referrer-Policy: no-referrer\r\n"
 	"X-Content-Type-Options: nosniff\r\n";
 
+/* A script that any page may load, as a module too. */
+static const char script_headers[] =
+	"Access-Control-Allow-Origin: *\r\n"
+	"Cache-Control: no-cache\r\n"
+	"Cross-Origin-Resource-Policy: cross-origin\r\n"
+	"X-Content-Type-Options: nosniff\r\n";
+
 static void refuse(struct conn_answer *a, unsigned status, const char *why)
 {
 	a->status = status;
@@ -148,7 +157,7 @@ static bool answer_asset(const struct front *f, const char *path, struct conn_an
 		a->type = w->type;
 		a->body = w->data;
 		a->body_len = w->size;
-		a->extra = page_headers;
+		a->extra = w->shared ? script_headers : page_headers;
 		return true;
 	}
 	return false;
@@ -209,24 +218,80 @@ static void read_query(struct arrival *to, const struct http_request *r)
 	}
 }
 
+/* As memset, but not to be left out because nobody reads it. */
+static void wipe(struct token *t)
+{
+	volatile char *p = t->text;
+
+	for (size_t i = 0; i < t->len; i++)
+		p[i] = 0;
+}
+
 /* Who it is, by the token that the request presents. Whether it may come in; else A says why not. */
 static bool identify(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
 {
 	const struct config *c = f->opts.config;
 	const struct token_places places = { c->token_cookie, c->token_query };
 	struct token token;
+	const char *why = NULL;
 	enum token_verdict verdict = token_find(r->head, r->bytes, &places, &token);
 
 	if (verdict == TOKEN_BAD)
-		refuse(a, 400, token.why);
+		refuse(a, 400, why = token.why);
 	else if (verdict == TOKEN_OK)
-		f->arrival.who = identity_of_token(f->opts.tokens, token.text, token.len);
+		f->arrival.who = identity_of_token(f->opts.tokens, token.text, token.len, &why);
+	wipe(&token);
+	if (verdict != TOKEN_NONE && f->arrival.who == NULL)
+		log_limited(LOG_LEVEL_INFO, "token refused", "address=%s why=\"%s\"", r->address, why);
 	if (verdict == TOKEN_OK && f->arrival.who == NULL)
-		refuse(a, 401, "this token is not known, or has expired");
+		refuse(a, 401, why);
 	else if (verdict == TOKEN_NONE && !ep->policy.anonymous && !f->arrival.v1)
 		refuse(a, 401, "this chat is for those who are logged in: a token is needed");
 	else if (verdict != TOKEN_BAD)
 		return true;
+	return false;
+}
+
+/* Whether the token that was found allows the room into which the client comes by connecting. */
+static bool admit(const struct front *f, struct conn_answer *a)
+{
+	const struct arrival *to = &f->arrival;
+
+	if (to->v1 || to->who == NULL || grant_allows(to->who->grant, GRANT_JOIN, to->room->data, to->room->len))
+		return true;
+	refuse(a, 403, "your token does not allow this room");
+	return false;
+}
+
+static bool same_list(const struct config_list *a, const struct config_list *b)
+{
+	bool same = a->n == b->n;
+
+	for (size_t i = 0; same && i < a->n; i++)
+		same = strcmp(a->v[i], b->v[i]) == 0;
+	return same;
+}
+
+/* Whether a page like the request's may connect here; else A and the log say why not. */
+static bool admit_origin(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
+{
+	const struct config *c = f->opts.config;
+	const char *why = origins_refusal(ep->config, r->head, r->bytes, r->by);
+	struct http_piece origin = { 0, 0 };
+	char line[1024], from[400], host[300];
+	bool global = ep->config->origin_required == c->origin_required && same_list(&ep->config->origins, &c->origins);
+
+	if (why == NULL)
+		return true;
+	refuse(a, 403, why);
+	stats_add(STAT_refused_origin, 1);
+	http_head_field(r->head, r->bytes, "Origin", 0, &origin);
+	log_limited(LOG_LEVEL_WARNING, "a page of another origin was refused",
+		    "address=%s origin=%s host=%s endpoint=%s allow=\"%s\" where=\"%s\"", r->address,
+		    log_quote(from, sizeof(from), text_of(r, origin), origin.len),
+		    log_quote(host, sizeof(host), text_of(r, r->head->host), r->head->host.len), ep->config->path_pattern,
+		    origins_allowing(ep->config, r->head, r->bytes, line, sizeof(line)),
+		    global ? "outside of all sections" : "inside of this endpoint");
 	return false;
 }
 
@@ -241,7 +306,7 @@ static bool answer_chat(struct front *f, struct conn *conn, const struct http_re
 {
 	f->arrival.v1 = is_v1(a);
 	f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, f->arrival.v1, &a->status, &a->why);
-	if (f->arrival.room == NULL || !identify(f, r, ep, a))
+	if (f->arrival.room == NULL || !identify(f, r, ep, a) || !admit(f, a))
 		return false;
 	read_query(&f->arrival, r);
 	session_init(session_of_conn(conn), f->hub, &ep->policy, &sink_ops);
@@ -259,6 +324,8 @@ static void answer_websocket(struct front *f, struct conn *conn, const struct ht
 	}
 	*a = (struct conn_answer){ .limits = &ep->limits, .deflate = ep->config->deflate,
 				   .deflate_takeover = ep->config->deflate_takeover };
+	if (!admit_origin(f, r, ep, a))
+		return;
 	choose_subprotocol(r, ep, a);
 	if (ep->config->handler == CONFIG_HANDLER_CHAT && !answer_chat(f, conn, r, path, ep, a)) {
 		forget_arrival(&f->arrival);
@@ -365,6 +432,7 @@ static void on_tick(struct worker *w)
 	struct front *f = worker_upstairs(w);
 
 	hub_tick(f->hub);
+	book_tick(f->opts.shared->addresses, clock_ms());
 }
 
 static void on_post(struct worker *w)
@@ -386,12 +454,24 @@ static const struct worker_ops worker_ops = { on_request, on_open, on_message, o
 
 /* ---- life ---- */
 
+static const enum forwarded_by forwarded_by[] = {
+	[CONFIG_FORWARDED_OFF] = FORWARDED_NOT,
+	[CONFIG_FORWARDED_X_FORWARDED_FOR] = FORWARDED_X,
+	[CONFIG_FORWARDED_FORWARDED] = FORWARDED_RFC7239,
+};
+
 static struct worker *make_worker(struct front *f)
 {
 	const struct config *c = f->opts.config;
 	struct worker_opts o = {
 		.ops = &worker_ops,
 		.upstairs = f,
+		.trusted = f->opts.trusted_proxies,
+		.forwarded = forwarded_by[c->forwarded],
+		.exempt = f->opts.address_exempt,
+		.shared = f->opts.shared,
+		.max_handshakes = c->max_handshakes,
+		.addr = { c->address_connections, c->address_rate, c->address_handshakes },
 		.owner_size = sizeof(struct session),
 		.total = f->opts.connections,
 		.max_connections = c->max_connections,

@@ -17,14 +17,18 @@
 
 struct endpoints;
 struct front;
+struct net_list;
 struct tokens;
 struct worker;
+struct worker_shared;
 
 /* What all fronts share; outlives them. */
 struct front_opts {
 	const struct config *config;
 	const struct endpoints *endpoints;
 	const struct tokens *tokens;
+	const struct net_list *trusted_proxies, *address_exempt;
+	struct worker_shared *shared;
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */

@@ -3,6 +3,7 @@
 #include "daemon/listeners.h"
 #include "daemon/certificates.h"
 #include "daemon/given_sockets.h"
+#include "daemon/privs.h"
 
 #include "base/log.h"
 #include "net/listener.h"
@@ -137,6 +138,7 @@ static int open_named(struct listeners *l, const struct config *cfg, const struc
 {
 	struct listener_opts o = {
 		.name = c->name, .port = (uint16_t)c->port, .mode = c->mode_bits, .backlog = (int)cfg->backlog,
+		.bind = privs_bind,
 	};
 
 	if (c->path[0]) {
@@ -151,15 +153,26 @@ static int open_named(struct listeners *l, const struct config *cfg, const struc
 	return 0;
 }
 
+/* Those at the places from FIRST on. */
+static void expect_proxies(struct listeners *l, size_t first, bool proxied)
+{
+	for (size_t place = first; place < l->n; place++)
+		for (unsigned i = 0; i < l->workers; i++)
+			if (*at(l, place, i))
+				listener_set_proxied(*at(l, place, i), proxied);
+}
+
 static int open_all(struct listeners *l, const struct config *cfg, struct given_sockets *given, char *err, size_t errlen)
 {
 	bool any = count_given(cfg) == 1;
 
 	for (size_t i = 0; i < cfg->n_listeners; i++) {
 		const struct config_listener *c = &cfg->listeners[i];
+		size_t before = l->n;
 
 		if ((c->given ? adopt_given(l, c->name, any, given, err, errlen) : open_named(l, cfg, c, err, errlen)) < 0)
 			return -1;
+		expect_proxies(l, before, c->proxy_protocol);
 	}
 	for (int fd; (fd = given_sockets_take(given, NULL)) >= 0; close(fd))
 		log_warning("a socket was given that no listener asks for", "fd=%d", fd);
@@ -184,11 +197,11 @@ struct listeners *listeners_open(const struct config *cfg, unsigned workers, cha
 	return l;
 }
 
-void listeners_set_tls(struct listeners *l, unsigned i, const struct certificates *certs)
+void listeners_set_tls(struct listeners *l, const struct certificates *certs)
 {
-	for (size_t place = 0; place < l->n; place++)
-		if (*at(l, place, i))
-			listener_set_tls(*at(l, place, i), certificates_of(certs, listener_name(*at(l, place, i))));
+	for (size_t i = 0; i < l->n * l->workers; i++)
+		if (l->v[i])
+			listener_set_tls(l->v[i], certificates_of(certs, listener_name(l->v[i])));
 }
 
 int listeners_start(struct listeners *l, struct worker *const *workers)

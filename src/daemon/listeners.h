@@ -21,10 +21,10 @@ struct worker;
 struct listeners *listeners_open(const struct config *cfg, unsigned workers, char *err, size_t errlen);
 
 /*
- * What worker I's sockets accept from now on speaks what CERTS say for their
- * listener. Before the start, or on the thread of that worker.
+ * Who has not begun its TLS handshake, or connects later, has to speak what CERTS
+ * say for its listener. On any thread, all at once.
  */
-void listeners_set_tls(struct listeners *l, unsigned i, const struct certificates *certs);
+void listeners_set_tls(struct listeners *l, const struct certificates *certs);
 
 /* All accept into WORKERS (as many as were opened for), whose array must outlive them. 0, or -1: no memory. */
 int listeners_start(struct listeners *l, struct worker *const *workers);

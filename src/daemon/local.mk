@@ -19,8 +19,18 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/key_file.h \
 	src/daemon/listeners.c \
 	src/daemon/listeners.h \
+	src/daemon/origins.c \
+	src/daemon/origins.h \
+	src/daemon/privs.c \
+	src/daemon/privs.h \
+	src/daemon/readable.c \
+	src/daemon/readable.h \
+	src/daemon/sandbox.c \
+	src/daemon/sandbox.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
+	src/daemon/secret_file.c \
+	src/daemon/secret_file.h \
 	src/daemon/storage.c \
 	src/daemon/storage.h \
 	src/daemon/token_table.c \
@@ -30,7 +40,7 @@ nodist_src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/web_assets.c
 
 DAEMON = src/daemon/libdaemon.a
-DAEMON_LIBS = $(STORE) $(NET_ALL) $(CHAT_ALL) $(SQLITE_LIBS) $(CONFUSE_LIBS)
+DAEMON_LIBS = $(STORE) $(NET_ALL) $(CHAT_ALL) $(SQLITE_LIBS) $(CONFUSE_LIBS) $(SECCOMP_LIBS)
 DAEMON_ALL = $(DAEMON) $(DAEMON_LIBS)
 
 sbin_PROGRAMS += natterd

@@ -6,6 +6,9 @@
 #include "daemon/certificates.h"
 #include "daemon/config.h"
 #include "daemon/crew.h"
+#include "daemon/origins.h"
+#include "daemon/privs.h"
+#include "daemon/readable.h"
 #include "daemon/sd_notify.h"
 #include "daemon/token_table.h"
 
@@ -29,18 +32,19 @@
 #define FILES_A_WORKER 8
 
 struct arguments {
-	const char *file, *host, *port;
+	const char *file, *host, *port, *user;
 	bool check, detach, print;
 };
 
 static const char usage[] =
-	"Usage: natterd [-c FILE] [-t] [-d] [HOST PORT]\n"
+	"Usage: natterd [-c FILE] [-t] [-d] [-u USER] [HOST PORT]\n"
 	"The chat server the WebSocket tutorials should have ended with.\n"
 	"\n"
 	"  -c, --config FILE   read this configuration (default: " NATTER_CONF_FILE ",\n"
 	"                      or built-in defaults where HOST and PORT are given)\n"
 	"  -t, --test          check the configuration and exit\n"
 	"  -d, --daemon        detach from the terminal once the sockets are open\n"
+	"  -u, --user USER     become USER when started as root (default: the option user)\n"
 	"      --print-config  print every option with its value in force and exit\n"
 	"      --help          print this and exit\n"
 	"      --version       print the version and exit\n"
@@ -65,13 +69,14 @@ static struct arguments parse(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "test", no_argument, NULL, 't' },
 		{ "daemon", no_argument, NULL, 'd' },       { "print-config", no_argument, NULL, 'p' },
+		{ "user", required_argument, NULL, 'u' },
 		{ "help", no_argument, NULL, 'h' },         { "version", no_argument, NULL, 'v' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct arguments a = { 0 };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:tdh", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "c:tdu:h", options, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			a.file = optarg;
@@ -81,6 +86,9 @@ static struct arguments parse(int argc, char **argv)
 			break;
 		case 'd':
 			a.detach = true;
+			break;
+		case 'u':
+			a.user = optarg;
 			break;
 		case 'p':
 			a.print = true;
@@ -120,24 +128,68 @@ static struct config *load(const struct arguments *a, bool *any_host)
 
 	if (cfg == NULL)
 		die(err);
+	if (a->file == NULL && config_allow_all_origins(cfg) < 0)
+		die("no memory");
 	rc = a->host ? config_set_listener(cfg, a->host, a->port, err, sizeof(err)) : 0;
 	if (rc < 0)
 		die(err);
+	if (a->user) {
+		free(cfg->user);
+		cfg->user = strdup(a->user);
+		if (cfg->user == NULL)
+			die(strerror(errno));
+	}
 	*any_host = rc == 1;
 	return cfg;
 }
 
-/* What the configuration names besides itself. */
+/* Whoever looks for it finds that pages of other sites get in. */
+static void tell_origins(const struct config *cfg)
+{
+	for (size_t i = 0; i < cfg->n_endpoints; i++)
+		if (origins_are_all(&cfg->endpoints[i]))
+			log_info("pages of every origin may connect", "origins=* endpoint=%s",
+				 cfg->endpoints[i].path_pattern);
+}
+
+static void complain(const char *text) { fprintf(stderr, "natterd: %s\n", text); }
+
+/* What the configuration names besides itself, as the user that will reload it. */
 static void check_files(const struct config *cfg)
 {
 	char err[512];
-	struct tokens *t = token_table_new(cfg, err, sizeof(err));
-	struct certificates *c = t ? certificates_new(cfg, NULL, err, sizeof(err)) : NULL;
+	struct certificates *c;
+	struct tokens *t;
 
+	if (readable_check(cfg, complain) > 0)
+		exit(1);
+	t = token_table_new(cfg, err, sizeof(err));
+	c = t ? certificates_new(cfg, NULL, err, sizeof(err)) : NULL;
 	if (c == NULL)
 		die(err);
 	certificates_free(c);
 	tokens_free(t);
+}
+
+/* The configuration itself was read already, maybe as root. What is wrong with it, or NULL. */
+static const char *check_file(const char *file)
+{
+	static char why[8192];
+
+	return file == NULL || readable(file, why, sizeof(why)) ? NULL : why;
+}
+
+/* natterd -t */
+static void check(const struct arguments *a, const struct config *cfg)
+{
+	const char *why = check_file(a->file);
+
+	if (why)
+		fprintf(stderr, "natterd: %s: %s\n", a->file, why);
+	check_files(cfg);
+	if (why)
+		exit(1);
+	fprintf(stderr, "natterd: the configuration is good\n");
 }
 
 /* As many files as the system lets us, and no more connections than that. */
@@ -149,6 +201,11 @@ static void fit_to_file_limit(struct config *cfg)
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
 		return;
+	if (r.rlim_max < wanted && geteuid() == 0) {
+		r.rlim_cur = r.rlim_max = wanted;
+		setrlimit(RLIMIT_NOFILE, &r);
+		getrlimit(RLIMIT_NOFILE, &r);
+	}
 	if (r.rlim_cur < wanted && r.rlim_cur < r.rlim_max) {
 		r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
 		setrlimit(RLIMIT_NOFILE, &r);
@@ -297,17 +354,21 @@ static int serve(struct crew *c, const struct config *cfg)
 int main(int argc, char **argv)
 {
 	struct arguments a = parse(argc, argv);
+	const bool alone = a.file == NULL && a.user == NULL; /* nobody was asked who natterd shall be */
 	bool any_host = false;
 	struct config *cfg = load(&a, &any_host);
 	char err[512];
+	const char *why;
 	struct crew *c;
 	int rc;
 
 	if (a.print)
 		config_print(cfg, stdout);
 	if (a.check) {
-		check_files(cfg);
-		fprintf(stderr, "natterd: the configuration is good\n");
+		log_set_level(LOG_LEVEL_ERROR);
+		if (privs_drop(cfg, alone, err, sizeof(err)) < 0 || privs_finish(err, sizeof(err)) < 0)
+			die(err);
+		check(&a, cfg);
 	}
 	if (a.check || a.print) {
 		config_free(cfg);
@@ -318,10 +379,17 @@ int main(int argc, char **argv)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
 	if (any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
-	log_info("pages of every origin may connect", "origins=*");
+	tell_origins(cfg);
 	fit_to_file_limit(cfg);
+	if (privs_drop(cfg, alone, err, sizeof(err)) < 0)
+		die(err);
+	why = check_file(a.file);
+	if (why)
+		log_warning("the configuration cannot be reloaded", "file=%s why=\"%s\"", a.file, why);
+	if (readable_check(cfg, complain) > 0)
+		exit(1);
 	c = crew_open(cfg, err, sizeof(err));
-	if (c == NULL)
+	if (c == NULL || privs_finish(err, sizeof(err)) < 0)
 		die(err);
 	if (a.detach)
 		detach();

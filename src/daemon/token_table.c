@@ -2,16 +2,15 @@
 
 #include "daemon/token_table.h"
 
+#include "chat/jwt_identity.h"
+#include "daemon/secret_file.h"
 #include "wire/token.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 _Static_assert(TOKEN_MAX == IDENTITY_TOKEN_MAX, "what a request may present can be somebody's");
+_Static_assert(SECRET_FILE_MAX > TOKEN_MAX + 2, "a line that is too long is seen to be");
 
 static const enum role roles[] = {
 	[CONFIG_ROLE_USER] = ROLE_USER,
@@ -19,82 +18,48 @@ static const enum role roles[] = {
 	[CONFIG_ROLE_ADMIN] = ROLE_ADMIN,
 };
 
-/* Room for the longest token, its newline, and one byte more that says it is too long. */
-struct content {
-	char bytes[TOKEN_MAX + 3];
-	size_t len;
+static const enum jwt_algorithm algorithms[] = {
+	[CONFIG_ALGORITHM_HS256] = JWT_HS256,
+	[CONFIG_ALGORITHM_RS256] = JWT_RS256,
+	[CONFIG_ALGORITHM_ES256] = JWT_ES256,
 };
 
-/* What is wrong with the file, or NULL: c has its beginning. */
-static const char *read_file(const char *path, struct content *c)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would keep us waiting */
-	const char *why = NULL;
-	struct stat st;
-	ssize_t n = 1;
+/* ---- tokens ---- */
 
-	c->len = 0;
-	if (fd < 0)
-		return strerror(errno);
-	if (fstat(fd, &st) < 0)
-		why = strerror(errno);
-	else if (!S_ISREG(st.st_mode))
-		why = "it is no file";
-	else if (st.st_mode & (S_IROTH | S_IWOTH))
-		why = "everybody on this machine can read or write it: chmod o-rw it";
-	while (why == NULL && n != 0 && c->len < sizeof(c->bytes)) {
-		n = read(fd, c->bytes + c->len, sizeof(c->bytes) - c->len);
-		if (n < 0 && errno != EINTR)
-			why = strerror(errno);
-		c->len += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	return why;
-}
-
-/* Its first line is the token. What is wrong with it, or NULL: c->len is the token's length. */
-static const char *cut_line(struct content *c)
+/* Its first line is the token. What is wrong with it, or NULL: f->len is the token's length. */
+static const char *cut_line(struct secret_file *f)
 {
-	const char *end = memchr(c->bytes, '\n', c->len);
+	const char *end = memchr(f->bytes, '\n', f->len);
 
 	if (end)
-		c->len = (size_t)(end - c->bytes);
-	if (c->len && c->bytes[c->len - 1] == '\r')
-		c->len--;
-	if (c->len == 0)
+		f->len = (size_t)(end - f->bytes);
+	if (f->len && f->bytes[f->len - 1] == '\r')
+		f->len--;
+	if (f->len == 0)
 		return "its first line, which should be the token, is empty";
-	if (c->len > TOKEN_MAX)
+	if (f->len > TOKEN_MAX)
 		return "its first line is longer than 4096 bytes";
-	for (size_t i = 0; i < c->len; i++)
-		if ((unsigned char)c->bytes[i] < ' ' || c->bytes[i] == 0x7f)
+	for (size_t i = 0; i < f->len; i++)
+		if ((unsigned char)f->bytes[i] < ' ' || f->bytes[i] == 0x7f)
 			return "its first line, which should be the token, has a control character in it";
 	return NULL;
 }
 
-/* As memset, but not to be left out because nobody reads it. */
-static void wipe(struct content *c)
-{
-	volatile char *p = c->bytes;
-
-	for (size_t i = 0; i < sizeof(c->bytes); i++)
-		p[i] = 0;
-}
-
 static const char *hash_file(const char *path, unsigned char hash[TOKEN_HASH_LEN])
 {
-	struct content c;
-	const char *why = read_file(path, &c);
+	struct secret_file f;
+	const char *why = secret_file_read(&f, path, true);
 
 	if (why == NULL)
-		why = cut_line(&c);
-	if (why == NULL && !tokens_hash(c.bytes, c.len, hash))
+		why = cut_line(&f);
+	if (why == NULL && !tokens_hash(f.bytes, f.len, hash))
 		why = "OpenSSL has no SHA-256, or no memory";
-	wipe(&c);
+	secret_file_wipe(&f);
 	return why;
 }
 
 /* What is wrong with it, or NULL. */
-static const char *add(struct tokens *t, const struct config_token *c)
+static const char *add_token(struct tokens *t, const struct config_token *c)
 {
 	unsigned char hash[TOKEN_HASH_LEN];
 	const char *why;
@@ -106,20 +71,65 @@ static const char *add(struct tokens *t, const struct config_token *c)
 	return tokens_add(t, hash, c->user, c->name, roles[c->role], &why) == 0 ? NULL : why;
 }
 
+/* ---- keys ---- */
+
+/* What is wrong with it, or NULL. */
+static const char *add_jwt(struct tokens *t, const struct config_jwt *c)
+{
+	struct jwt_issuer i = { .kid = c->kid, .issuer = c->issuer, .audience = c->audience, .leeway = c->leeway };
+	struct secret_file f;
+	const char *why = secret_file_read(&f, c->key, c->algorithm == CONFIG_ALGORITHM_HS256);
+
+	if (why == NULL && f.len == sizeof(f.bytes))
+		why = "it is too large to be a key";
+	if (why == NULL)
+		i.key = jwt_key_new(algorithms[c->algorithm], f.bytes, f.len, &why);
+	secret_file_wipe(&f);
+	if (i.key == NULL)
+		return why;
+	if (tokens_add_issuer(t, &i) == 0)
+		return NULL;
+	jwt_key_free(i.key);
+	return "there is no memory";
+}
+
+/* ---- all of it ---- */
+
+static bool add_tokens(struct tokens *t, const struct config *cfg, char *err, size_t errlen)
+{
+	for (size_t i = 0; i < cfg->n_tokens; i++) {
+		const struct config_token *c = &cfg->tokens[i];
+		const char *why = add_token(t, c);
+
+		if (why == NULL)
+			continue;
+		snprintf(err, errlen, "%s: token \"%s\": %s", c->where, c->title, why);
+		return false;
+	}
+	return true;
+}
+
+static bool add_jwts(struct tokens *t, const struct config *cfg, char *err, size_t errlen)
+{
+	for (size_t i = 0; i < cfg->n_jwts; i++) {
+		const struct config_jwt *c = &cfg->jwts[i];
+		const char *why = add_jwt(t, c);
+
+		if (why == NULL)
+			continue;
+		snprintf(err, errlen, "%s: jwt \"%s\": %s: %s", c->where, c->title, c->key, why);
+		return false;
+	}
+	return true;
+}
+
 struct tokens *token_table_new(const struct config *cfg, char *err, size_t errlen)
 {
 	struct tokens *t = tokens_new();
 
 	snprintf(err, errlen, "no memory");
-	for (size_t i = 0; t && i < cfg->n_tokens; i++) {
-		const struct config_token *c = &cfg->tokens[i];
-		const char *why = add(t, c);
-
-		if (why == NULL)
-			continue;
-		snprintf(err, errlen, "%s: token \"%s\": %s", c->where, c->title, why);
-		tokens_free(t);
-		return NULL;
-	}
-	return t;
+	if (t && add_tokens(t, cfg, err, errlen) && add_jwts(t, cfg, err, errlen))
+		return t;
+	tokens_free(t);
+	return NULL;
 }

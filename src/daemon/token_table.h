@@ -1,9 +1,10 @@
 /*
- * token_table: the configuration's tokens as the table that chat asks.
+ * token_table: the configuration's tokens and keys as the table that chat asks.
  *
- * Where a token's title is a file the token is read from it, hashed and wiped:
- * at the start, so that what is wrong is found then, and by natterd -t. The
- * table is only read from then on, by all workers.
+ * Where a token's title is a file the token is read from it, hashed and wiped,
+ * and keys that sign tokens (jwt) are read from theirs: at the start, so that
+ * what is wrong is found then, and by natterd -t; and once more for another
+ * configuration. A table is only read from then on, by all workers.
  */
 #ifndef NATTER_DAEMON_TOKEN_TABLE_H
 #define NATTER_DAEMON_TOKEN_TABLE_H

@@ -8,6 +8,7 @@
 #ifndef NATTER_DAEMON_WEB_ASSETS_H
 #define NATTER_DAEMON_WEB_ASSETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct web_asset {
@@ -16,6 +17,7 @@ struct web_asset {
 	const unsigned char *data; /* SIZE bytes; a NUL that does not count stands behind them */
 	size_t size;
 	const char *etag; /* of the bytes, with its double quotes */
+	bool shared;      /* pages of other servers may use it */
 };
 
 extern const struct web_asset web_assets[];

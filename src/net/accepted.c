@@ -3,9 +3,9 @@
 #include "net/accepted.h"
 #include "net/conn.h"
 #include "net/listener.h"
-#include "net/tls.h"
 #include "net/worker.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdlib.h>
@@ -20,11 +20,12 @@ struct accepted_letter {
 	struct sockaddr_storage peer;
 };
 
-static void drop(struct worker *to, const struct accepted *a)
+void accepted_drop(struct worker *to, const struct accepted *a)
 {
 	close(a->fd);
-	tls_unref(a->tls);
 	shared_count_give(to->opts.total);
+	if (a->addr)
+		addr_limit_leave(to->opts.shared->addresses, a->addr, false, clock_ms());
 }
 
 static void accept_here(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
@@ -39,7 +40,7 @@ static void open_accepted(struct letter *letter, void *reader)
 
 	(void)reader;
 	if (l->to->leaving)
-		drop(l->to, &l->accepted);
+		accepted_drop(l->to, &l->accepted);
 	else
 		accept_here(l->to, &l->accepted, (struct sockaddr *)&l->peer);
 	free(l);
@@ -56,7 +57,7 @@ void accepted_give(struct worker *to, const struct accepted *a, const struct soc
 	l = calloc(1, sizeof(*l));
 	if (l == NULL) {
 		log_limited(LOG_LEVEL_ERROR, "no memory for a connection", "listener=%s", listener_name(a->listener));
-		drop(to, a);
+		accepted_drop(to, a);
 		return;
 	}
 	l->letter.open = open_accepted;

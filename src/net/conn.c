@@ -2,9 +2,11 @@
 
 #include "net/conn.h"
 #include "net/accepted.h"
+#include "net/addr_limit.h"
 #include "net/fanout.h"
 #include "net/handshake.h"
 #include "net/listener.h"
+#include "net/proxied.h"
 #include "net/sender.h"
 #include "net/tls.h"
 #include "net/tls_conn.h"
@@ -14,13 +16,13 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include "wire/netmask.h"
 #include "wire/ws_frame.h"
 
 #include <event2/buffer.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,9 +41,6 @@
 
 /* More than this of unread input that is in pieces is never joined at once. */
 #define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
-
-/* So many may have sent a part of a request head; for one more the oldest goes. */
-#define HEADS_MAX 1024
 
 /* How much waits to be read by us, and by the peer. */
 static size_t input_len(const struct conn *c) { return c->bev ? evbuffer_get_length(bufferevent_get_input(c->bev)) : 0; }
@@ -65,11 +64,23 @@ static struct list *list_of(const struct conn *c)
 	return &worker_here->closing;
 }
 
+static struct book *addresses(void) { return worker_here->opts.shared->addresses; }
+
+static void handshake_over(struct conn *c)
+{
+	if (worker_here->opts.shared)
+		shared_count_give(&worker_here->opts.shared->handshakes);
+	if (c->counted)
+		addr_limit_done(addresses(), addr_limit_key_of_text(conn_address(c)), clock_ms());
+}
+
 void conn_set_state(struct conn *c, enum conn_state state)
 {
 	list_remove(list_of(c), &c->node);
 	if (c->state == CONN_OPEN)
 		stats_add(STAT_sessions, -1);
+	if (c->state == CONN_HANDSHAKE)
+		handshake_over(c);
 	c->state = state;
 	c->since = worker_here->tick;
 	if (state == CONN_OPEN)
@@ -422,7 +433,7 @@ static void use_inbox(struct conn *c, size_t len)
 		conn_close(c, CLOSE_no_memory, NULL);
 }
 
-static void peer_ended(struct conn *c, bool well)
+void conn_peer_ended(struct conn *c, bool well)
 {
 	c->eof = 1;
 	if (c->state != CONN_DRAINING)
@@ -433,23 +444,16 @@ static void peer_ended(struct conn *c, bool well)
 		bufferevent_enable(c->bev, EV_WRITE); /* which a bufferevent_openssl stops at the end of reading */
 }
 
-/* There is room for one more handshake that has begun, for which C leaves its list. */
-static void make_room(struct conn *c)
-{
-	struct worker *w = worker_here;
-
-	if (w->heads.count >= HEADS_MAX)
-		conn_close(list_entry(list_first(&w->heads), struct conn, node), CLOSE_handshake_timeout, NULL);
-	list_remove(&w->handshaking, &c->node);
-}
-
 /* The client says hello to TLS, which has the socket from now on. */
 static void begin_tls(struct conn *c)
 {
-	make_room(c);
-	c->bev = tls_conn_new(c->tls, worker_here->base, c->fd);
+	struct tls *t = listener_tls(c->listener);
+
+	list_remove(&worker_here->handshaking, &c->node);
+	c->bev = t ? tls_conn_new(t, worker_here->base, c->fd) : NULL;
 	c->secure = c->bev != NULL;
 	list_append(list_of(c), &c->node);
+	tls_unref(t);
 	if (c->bev == NULL) {
 		conn_close(c, CLOSE_no_memory, NULL);
 		return;
@@ -459,12 +463,13 @@ static void begin_tls(struct conn *c)
 	event_del(&c->readable); /* in this order epoll need not be told */
 }
 
-/* Whether the first byte that waits is TLS's. */
+/* Whether the first byte that waits is TLS's, where it may be. */
 static bool says_hello(const struct conn *c)
 {
 	unsigned char first;
 
-	return recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 && tls_conn_is_hello(first);
+	return listener_speaks_tls(c->listener) && recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+	       tls_conn_is_hello(first);
 }
 
 /* The first bytes of a request are in the inbox. What is not a whole head yet is the upgrade filter's from now on. */
@@ -472,7 +477,7 @@ static void begin_handshake(struct conn *c, size_t len)
 {
 	struct worker *w = worker_here;
 
-	make_room(c);
+	list_remove(&w->handshaking, &c->node);
 	c->handshake = handshake_new(c);
 	list_append(list_of(c), &c->node);
 	if (c->handshake == NULL) {
@@ -498,7 +503,9 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(c, CLOSE_no_memory, NULL);
 		return;
 	}
-	if (c->state == CONN_HANDSHAKE && c->tls && says_hello(c)) {
+	if (c->state == CONN_HANDSHAKE && c->expected && !proxied_read(c))
+		return;
+	if (c->state == CONN_HANDSHAKE && says_hello(c)) {
 		begin_tls(c);
 		return;
 	}
@@ -506,7 +513,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
 	if (n <= 0) {
-		peer_ended(c, n == 0);
+		conn_peer_ended(c, n == 0);
 		return;
 	}
 	if (c->state == CONN_HANDSHAKE) {
@@ -580,23 +587,13 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		log_limited(LOG_LEVEL_INFO, "a TLS handshake failed", "listener=%s address=%s error=\"%s\"",
 			    listener_name(c->listener), conn_address(c), tls_conn_error(bev));
 	}
-	peer_ended(c, !(what & BEV_EVENT_ERROR));
-}
-
-/* A TLS handshake that is not done needs its certificates: it ends with this. */
-static void leave_tls(struct conn *c)
-{
-	if (c->secure && c->handshake == NULL)
-		bufferevent_disable(c->bev, EV_READ | EV_WRITE);
-	tls_unref(c->tls);
-	c->tls = NULL;
+	conn_peer_ended(c, !(what & BEV_EVENT_ERROR));
 }
 
 int conn_take_over(struct conn *c, struct evbuffer *rest)
 {
 	size_t len = evbuffer_get_length(rest);
 
-	leave_tls(c);
 	if (c->secure) {
 		stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
 		return evbuffer_prepend_buffer(bufferevent_get_input(c->bev), rest);
@@ -680,39 +677,97 @@ uint64_t conn_resume(struct worker *w)
 
 /* ---- the beginning and the end ---- */
 
-static void address_text(const struct sockaddr *peer, char *buf, size_t size)
+/* It does not count any more among those of its address. */
+static void leave_address(struct conn *c)
 {
-	const void *a = NULL;
+	if (c->counted)
+		addr_limit_leave(addresses(), addr_limit_key_of_text(conn_address(c)), c->state != CONN_HANDSHAKE,
+				 clock_ms());
+	c->counted = false;
+}
 
-	if (peer->sa_family == AF_INET)
-		a = &((const struct sockaddr_in *)(const void *)peer)->sin_addr;
-	else if (peer->sa_family == AF_INET6)
-		a = &((const struct sockaddr_in6 *)(const void *)peer)->sin6_addr;
-	if (a == NULL || evutil_inet_ntop(peer->sa_family, a, buf, size) == NULL)
-		strcpy(buf, "unix");
+/* It counts, in its handshake, among those of the address that it was given. */
+static void enter_address(struct conn *c)
+{
+	const struct worker_opts *o = &worker_here->opts;
+	const char *address = conn_address(c);
+	struct net_addr a;
+	uint64_t key;
+	enum admission answer;
+
+	if (o->shared == NULL || c->state != CONN_HANDSHAKE || !net_addr_parse(&a, address, strlen(address)) ||
+	    net_list_has(o->exempt, &a) || net_list_has(o->trusted, &a))
+		return;
+	key = addr_limit_key(&a);
+	answer = key ? addr_limit_admit(addresses(), &o->addr, key, clock_ms()) : ADMISSION_OK;
+	c->counted = key && answer != ADMISSION_TURNED_AWAY;
+	if (c->admission == ADMISSION_OK)
+		c->admission = (uint8_t)answer;
+}
+
+void conn_set_address(struct conn *c, const char *text)
+{
+	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT)
+		return;
+	leave_address(c);
+	strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
+	enter_address(c);
+}
+
+/* Who is longest in its handshake; NULL: nobody is. Those that were heard of are in the order of that. */
+static struct conn *oldest_handshake(struct worker *w)
+{
+	struct list_node *mute = list_first(&w->handshaking), *head = list_first(&w->heads);
+	struct conn *m = mute ? list_entry(mute, struct conn, node) : NULL;
+	struct conn *h = head ? list_entry(head, struct conn, node) : NULL;
+
+	return m == NULL || (h && h->since <= m->since) ? h : m;
+}
+
+/* One more begins its handshake: if that is one too many, the oldest goes, unless other workers have them all. */
+static void make_room(struct worker *w)
+{
+	struct shared_count *count = &w->opts.shared->handshakes;
+	struct conn *c;
+
+	shared_count_take(count, 0);
+	while (shared_count_get(count) > w->opts.max_handshakes && (c = oldest_handshake(w)) != NULL)
+		conn_close(c, CLOSE_crowded_out, NULL);
 }
 
 int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[NET_ADDR_TEXT];
+	struct net_addr from;
 	struct conn *c;
+	bool trusted;
 
-	address_text(peer, address, sizeof(address));
-	c = calloc(1, sizeof(*c) + w->opts.owner_size + strlen(address) + 1);
+	net_addr_of(&from, peer);
+	net_addr_text(&from, address);
+	trusted = net_list_has(w->opts.trusted, &from);
+	if (listener_is_proxied(a->listener) && !trusted) {
+		proxied_refuse(a->listener, address, "it comes from none of trusted_proxies");
+		accepted_drop(w, a);
+		return 0;
+	}
+	/* A proxy may give any address, others have theirs for good. */
+	c = calloc(1, sizeof(*c) + w->opts.owner_size + (trusted ? sizeof(address) : strlen(address) + 1));
 	if (c == NULL || event_assign(&c->readable, w->base, a->fd, EV_READ | EV_PERSIST, on_readable, c) < 0 ||
 	    event_add(&c->readable, NULL) < 0) {
 		free(c);
-		close(a->fd);
-		tls_unref(a->tls);
-		shared_count_give(w->opts.total);
+		accepted_drop(w, a);
 		return -1;
 	}
 	strcpy((char *)(c + 1) + w->opts.owner_size, address);
 	c->fd = a->fd;
 	c->listener = a->listener;
-	c->tls = a->tls;
-	c->full = a->full;
+	c->admission = (uint8_t)a->admission;
+	c->counted = a->addr != 0;
+	c->trusted = c->believed = trusted;
+	c->expected = listener_is_proxied(a->listener);
 	c->since = w->tick;
+	if (w->opts.shared)
+		make_room(w);
 	list_append(&w->handshaking, &c->node);
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
@@ -727,6 +782,12 @@ static void count_close(const struct conn *c)
 		break;
 	case CLOSE_handshake_timeout:
 		stats_add(STAT_closed_handshake, 1);
+		break;
+	case CLOSE_crowded_out:
+		stats_add(STAT_closed_crowded_out, 1);
+		break;
+	case CLOSE_rate_limited:
+		stats_add(STAT_closed_rate_limited, 1);
 		break;
 	case CLOSE_ping_timeout:
 		stats_add(STAT_closed_ping, 1);
@@ -747,10 +808,10 @@ static void let_go_of_protocol(struct conn *c)
 {
 	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
 
+	if (c->state == CONN_HANDSHAKE)
+		proxied_forget(c);
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
-	if (c->state == CONN_HANDSHAKE)
-		leave_tls(c);
 	conn_set_state(c, CONN_CLOSING);
 	handshake_free(h);
 }
@@ -804,6 +865,7 @@ void conn_free(struct conn *c)
 	else if (c->bev)
 		bev_pool_drop(c->bev);
 	close(c->fd);
+	leave_address(c);
 	stats_add(STAT_connections, -1);
 	shared_count_give(worker_here->opts.total);
 	free(c);

@@ -26,6 +26,7 @@
 
 #include "base/close.h"
 #include "base/list.h"
+#include "wire/forwarded.h"
 #include "wire/http_head.h"
 #include "wire/ws_stream.h"
 
@@ -35,14 +36,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct accepted;
 struct conn;
 struct evbuffer;
 struct worker;
 struct handshake;
+struct proxied;
 struct listener;
 struct fanout_seat;
 struct sockaddr;
-struct tls;
 
 extern _Thread_local struct worker *worker_here; /* worker.h */
 
@@ -59,7 +61,8 @@ struct http_request {
 	const struct http_head *head;
 	const char *bytes;       /* the head's bytes, for its pieces */
 	const char *listener;    /* the listener's name */
-	const char *address;     /* the peer's, as text; "unix" for a unix socket */
+	const char *address;     /* the client's, as text; "unix" for a unix socket */
+	enum forwarded_by by;    /* by which field's hosts a trusted proxy says what it was asked for */
 	bool websocket;          /* asks for a WebSocket, and rightly */
 	bool full;               /* max_connections is reached: to be refused */
 };
@@ -95,7 +98,7 @@ struct conn {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;
 			struct handshake *handshake; /* NULL: no byte has come, or not through TLS */
-			struct tls *tls;             /* what it is to speak, until that is settled; NULL: plain */
+			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -110,10 +113,15 @@ struct conn {
 	uint8_t protocol;        /* enum conn_protocol */
 	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
-	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1, full : 1;
+	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
 	bool secure : 1;         /* speaks TLS: bev is a tls_conn's, and stays with it */
-	/* the owner's bytes, as many as the worker's opts say, and the peer's address as text */
+	bool counted : 1;        /* among the connections of its address */
+	uint8_t admission : 3;   /* enum admission: not OK, it is here to be refused */
+	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
+	bool expected : 1;       /* its PROXY header is, before anything else */
+	bool believed : 1;       /* and so are the fields of its request that say whose it is */
+	/* the owner's bytes, as many as the worker's opts say, and the address that counts, as text */
 };
 
 /* The worker whose thread this is. */
@@ -123,8 +131,10 @@ static inline struct worker *conn_worker(const struct conn *c)
 	return worker_here;
 }
 
-/* Takes what was accepted, a socket that does not block, and begins the handshake. -1: no memory, it is closed. */
-struct accepted;
+/*
+ * Takes A's socket, which does not block, and begins the handshake. -1: no
+ * memory, it is closed, and its places are given back.
+ */
 int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer);
 
 /*
@@ -134,8 +144,15 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 void *conn_owner(const struct conn *c);
 struct conn *conn_of_owner(const void *owner);
 
-/* The peer's, as text; "unix" for a unix socket. */
+/* The peer's, or what a trusted proxy says it is; as text, "unix" for a unix socket. */
 const char *conn_address(const struct conn *c);
+
+/*
+ * The address that counts from now on, in at most NET_ADDR_TEXT bytes; of a
+ * connection from a trusted proxy only. It may have too many connections:
+ * then the request will be refused.
+ */
+void conn_set_address(struct conn *c, const char *text);
 
 /* Whether it takes and gives messages still. */
 bool conn_is_open(const struct conn *c);
@@ -172,6 +189,9 @@ void conn_uncork(struct conn *c);
 
 /* Bytes that it was sent and that the system has not taken; when they are gone upstairs is told: worker_ops.drained. */
 size_t conn_waiting(const struct conn *c);
+
+/* The peer is gone: has it closed. For those who read its socket in conn's place. */
+void conn_peer_ended(struct conn *c, bool well);
 
 /* Begins the end. The first reason counts. WHY (static) instead of the reason's text, or NULL. */
 void conn_close(struct conn *c, enum close_reason reason, const char *why);

@@ -13,6 +13,7 @@
 #include "wire/ws_deflate.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct handshake {
 	struct conn *conn;
@@ -48,16 +49,41 @@ static void prepare_accept(struct handshake *h, const struct http_request *r, co
 static bool is_wrong_port(struct handshake *h, const char *bytes)
 {
 	const struct conn *c = h->conn;
+	bool expected = listener_speaks_tls(c->listener);
 
-	if (c->secure || (c->tls == NULL && !tls_conn_is_hello((unsigned char)bytes[0])))
+	if (c->secure || (!expected && !tls_conn_is_hello((unsigned char)bytes[0])))
 		return false;
-	if (c->tls)
+	if (expected)
 		refuse(h, 400, "this port speaks TLS: use https:// or wss://");
 	else
 		refuse(h, 400, "this port does not speak TLS: use http:// or ws://");
-	log_limited(LOG_LEVEL_INFO, c->tls ? "a client without TLS on a listener with tls = yes" :
+	log_limited(LOG_LEVEL_INFO, expected ? "a client without TLS on a listener with tls = yes" :
 					     "a client with TLS on a listener without tls = yes",
 		    "listener=%s address=%s", listener_name(c->listener), conn_address(c));
+	return true;
+}
+
+/* Finds out whose request a trusted proxy passes on. False: it cannot be known. */
+static bool settle_address(struct handshake *h, struct http_request *r)
+{
+	struct conn *c = h->conn;
+	char text[NET_ADDR_TEXT];
+	struct net_addr client;
+	const char *why;
+
+	if (!c->believed)
+		return true;
+	r->by = worker_here->opts.forwarded;
+	if (!net_addr_parse(&client, conn_address(c), strlen(conn_address(c))))
+		client.kind = NET_ADDR_UNIX;
+	if (!forwarded_client(r->head, r->bytes, r->by, worker_here->opts.trusted, &client, &why)) {
+		stats_add(STAT_refused_forwarded, 1);
+		log_limited(LOG_LEVEL_WARNING, "a request was refused", "status=400 why=\"%s\" proxy=%s", why,
+			    conn_address(c));
+		refuse(h, 400, why);
+		return false;
+	}
+	conn_set_address(c, net_addr_text(&client, text));
 	return true;
 }
 
@@ -67,7 +93,7 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	struct handshake *h = arg;
 	struct ws_upgrade u;
 	enum ws_upgrade_verdict verdict;
-	struct http_request r = { .head = head, .bytes = bytes, .full = h->conn->full };
+	struct http_request r = { .head = head, .bytes = bytes, .full = h->conn->admission == ADMISSION_FULL };
 
 	h->head_only = head->head_only;
 	if (is_wrong_port(h, bytes))
@@ -81,7 +107,13 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 		refuse(h, u.status, u.why);
 		return;
 	}
+	if (h->conn->admission > ADMISSION_FULL) {
+		refuse(h, 429, admission_why(h->conn->admission));
+		return;
+	}
 	r.websocket = verdict == WS_UPGRADE_OK;
+	if (!settle_address(h, &r))
+		return;
 	r.listener = listener_name(h->conn->listener);
 	r.address = conn_address(h->conn);
 	worker_here->opts.ops->request(h->conn, &r, &h->answer);

@@ -5,7 +5,9 @@
 #include "net/tls.h"
 #include "net/worker.h"
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "wire/netmask.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,8 +45,9 @@ struct listener {
 	int fd;
 	int backlog;
 	uint16_t port;
+	bool proxied;
 	struct worker *worker;
-	struct tls *tls; /* of those that are accepted from now on */
+	struct tls *tls; /* under tls_lock */
 	struct worker *const *others; /* who gets what is accepted, in turn; NULL: worker does */
 	unsigned n_others, next;
 	struct evconnlistener *evl;
@@ -139,7 +143,8 @@ static int open_tcp(struct listener *l, const struct listener_opts *o, char *err
 	}
 	l->address = address_text(o->address, o->port);
 	l->fd = new_socket(a.sa.sa_family);
-	if (l->address == NULL || l->fd < 0 || bind(l->fd, &a.sa, len) < 0 || listen(l->fd, o->backlog) < 0) {
+	if (l->address == NULL || l->fd < 0 || (o->bind ? o->bind : bind)(l->fd, &a.sa, len) < 0 ||
+	    listen(l->fd, o->backlog) < 0) {
 		e = errno;
 		explain(err, errlen, l->address ? l->address : o->address, e);
 		return -1;
@@ -342,12 +347,41 @@ void listener_deal(struct listener *l, struct worker *const *workers, unsigned n
 	l->n_others = n;
 }
 
+/* ---- TLS ---- */
+
+/* One lock for all, so that a listener may be anybody's: it is held for a few instructions a handshake. */
+static pthread_mutex_t tls_lock = PTHREAD_MUTEX_INITIALIZER;
+
 void listener_set_tls(struct listener *l, struct tls *t)
 {
-	struct tls *before = l->tls;
+	struct tls *before;
 
-	l->tls = tls_ref(t);
+	tls_ref(t);
+	pthread_mutex_lock(&tls_lock);
+	before = l->tls;
+	l->tls = t;
+	pthread_mutex_unlock(&tls_lock);
 	tls_unref(before);
+}
+
+struct tls *listener_tls(struct listener *l)
+{
+	struct tls *t;
+
+	pthread_mutex_lock(&tls_lock);
+	t = tls_ref(l->tls);
+	pthread_mutex_unlock(&tls_lock);
+	return t;
+}
+
+bool listener_speaks_tls(struct listener *l)
+{
+	bool yes;
+
+	pthread_mutex_lock(&tls_lock);
+	yes = l->tls != NULL;
+	pthread_mutex_unlock(&tls_lock);
+	return yes;
 }
 
 /* ---- accepting ---- */
@@ -370,23 +404,56 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 	evconnlistener_enable(l->evl);
 }
 
+/* Closed with a reset: of this one nothing more shall wait in the kernel. */
+static void turn_away(int fd, const struct net_addr *from, const char *why)
+{
+	struct linger now = { .l_onoff = 1, .l_linger = 0 };
+	char address[NET_ADDR_TEXT];
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+	close(fd);
+	stats_add(STAT_turned_away, 1);
+	log_limited(LOG_LEVEL_WARNING, "connections are turned away", "address=%s why=\"%s\"",
+		    net_addr_text(from, address), why);
+}
+
+/* Finds A its place among those of its address and among all. Whether it may come in, perhaps to be refused. */
+static bool admit(const struct worker_opts *o, struct accepted *a, const struct net_addr *from)
+{
+	uint64_t now = clock_ms();
+
+	if (o->shared && !net_list_has(o->exempt, from) && !net_list_has(o->trusted, from))
+		a->addr = addr_limit_key(from);
+	if (a->addr)
+		a->admission = addr_limit_admit(o->shared->addresses, &o->addr, a->addr, now);
+	if (a->admission == ADMISSION_TURNED_AWAY) {
+		turn_away(a->fd, from, "limits per address");
+		return false;
+	}
+	if (shared_count_take(o->total, o->max_connections))
+		return true;
+	stats_add(STAT_refused_full, 1);
+	log_limited(LOG_LEVEL_WARNING, "max_connections reached", "max_connections=%zu", o->max_connections);
+	if (a->admission == ADMISSION_OK)
+		a->admission = ADMISSION_FULL;
+	if (shared_count_take(o->total, o->max_connections + TOLD_FULL))
+		return true;
+	if (a->addr)
+		addr_limit_leave(o->shared->addresses, a->addr, false, now);
+	turn_away(a->fd, from, "max_connections");
+	return false;
+}
+
 static void on_accept(struct evconnlistener *evl, evutil_socket_t fd, struct sockaddr *peer, int len, void *arg)
 {
 	struct listener *l = arg;
-	const struct worker_opts *o = &l->worker->opts;
-	bool full = !shared_count_take(o->total, o->max_connections);
+	struct accepted a = { .from = l->worker, .listener = l, .fd = fd };
+	struct net_addr from;
 
 	(void)evl;
-	if (full) {
-		stats_add(STAT_refused_full, 1);
-		log_limited(LOG_LEVEL_WARNING, "max_connections reached", "max_connections=%zu", o->max_connections);
-		if (!shared_count_take(o->total, o->max_connections + TOLD_FULL)) {
-			close(fd);
-			return;
-		}
-	}
-	accepted_give(l->others ? l->others[l->next++ % l->n_others] : l->worker,
-		      &(struct accepted){ .from = l->worker, .listener = l, .tls = tls_ref(l->tls), .fd = fd, .full = full }, peer, len);
+	net_addr_of(&from, peer);
+	if (admit(&l->worker->opts, &a, &from))
+		accepted_give(l->others ? l->others[l->next++ % l->n_others] : l->worker, &a, peer, len);
 	if (++l->accepted >= ACCEPTS_A_TURN)
 		stop_accepting(l, 0);
 }
@@ -442,6 +509,8 @@ void listener_free(struct listener *l)
 	free(l);
 }
 
+void listener_set_proxied(struct listener *l, bool proxied) { l->proxied = proxied; }
+bool listener_is_proxied(const struct listener *l) { return l->proxied; }
 const char *listener_name(const struct listener *l) { return l->name; }
 const char *listener_address(const struct listener *l) { return l->address; }
 uint16_t listener_port(const struct listener *l) { return l->port; }

@@ -18,11 +18,12 @@
 #ifndef NATTER_NET_LISTENER_H
 #define NATTER_NET_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 struct listener;
-struct sockaddr;
 struct tls;
 struct worker;
 
@@ -33,6 +34,7 @@ struct listener_opts {
 	const char *path;     /* of a unix socket; an abandoned one is replaced */
 	unsigned mode;        /* of a unix socket */
 	int backlog;
+	int (*bind)(int, const struct sockaddr *, socklen_t); /* in place of bind(2) for TCP; NULL: bind(2) */
 };
 
 /*
@@ -53,6 +55,10 @@ struct listener *listener_adopt(const char *name, int fd, char *err, size_t errl
  */
 struct listener *listener_twin(struct listener *first);
 
+/* From now on each connection of L has to begin with a PROXY header; where L is started, on its worker's thread. */
+void listener_set_proxied(struct listener *l, bool proxied);
+bool listener_is_proxied(const struct listener *l);
+
 /* Accepts into W, which does not run yet or is this thread's, from now on. 0, or -1: no memory. */
 int listener_start(struct listener *l, struct worker *w);
 
@@ -60,10 +66,14 @@ int listener_start(struct listener *l, struct worker *w);
 void listener_deal(struct listener *l, struct worker *const *workers, unsigned n);
 
 /*
- * From now on what is accepted speaks TLS, as T (a reference is taken) says;
- * NULL: plain. Before the start, or on the thread of L's worker.
+ * Who has not begun its TLS handshake, or connects later, has to speak TLS, as T
+ * (a reference is taken) says; NULL: plain. On any thread.
  */
 void listener_set_tls(struct listener *l, struct tls *t);
+
+/* A reference to that, or NULL; and whether there is one. On any thread. */
+struct tls *listener_tls(struct listener *l);
+bool listener_speaks_tls(struct listener *l);
 
 /* Accepts no more; a unix socket's file goes too. On the thread of L's worker; twice is fine. */
 void listener_close(struct listener *l);

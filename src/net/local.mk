@@ -4,6 +4,8 @@ noinst_LIBRARIES += src/net/libnet.a
 src_net_libnet_a_SOURCES = \
 	src/net/accepted.c \
 	src/net/accepted.h \
+	src/net/addr_limit.c \
+	src/net/addr_limit.h \
 	src/net/bev_pool.c \
 	src/net/bev_pool.h \
 	src/net/conn.c \
@@ -18,6 +20,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/http_conn.h \
 	src/net/listener.c \
 	src/net/listener.h \
+	src/net/proxied.c \
+	src/net/proxied.h \
 	src/net/ring.h \
 	src/net/sender.c \
 	src/net/sender.h \

@@ -514,4 +514,19 @@ void tls_unref(struct tls *t)
 	free(t);
 }
 
-SSL *tls_session(const struct tls *t) { return SSL_new(t->contexts[0].ctx); }
+SSL *tls_session_new(struct tls *t)
+{
+	SSL *ssl = SSL_new(t->contexts[0].ctx);
+
+	if (ssl)
+		SSL_set_app_data(ssl, tls_ref(t));
+	return ssl;
+}
+
+void tls_session_free(SSL *ssl)
+{
+	struct tls *t = SSL_get_app_data(ssl);
+
+	SSL_free(ssl);
+	tls_unref(t);
+}

@@ -45,7 +45,8 @@ struct tls *tls_new(const struct tls_opts *opts, char *err, size_t errlen);
 struct tls *tls_ref(struct tls *t);
 void tls_unref(struct tls *t);
 
-/* A session for one connection, which keeps T until its handshake is done. NULL: no memory. */
-SSL *tls_session(const struct tls *t);
+/* A session for one connection, with a reference to T, until it is freed. NULL: no memory. */
+SSL *tls_session_new(struct tls *t);
+void tls_session_free(SSL *ssl);
 
 #endif

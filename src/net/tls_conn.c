@@ -13,16 +13,16 @@
 /* RFC 8446 section 5.1 */
 bool tls_conn_is_hello(unsigned char byte) { return byte == 22; }
 
-struct bufferevent *tls_conn_new(const struct tls *t, struct event_base *base, int fd)
+struct bufferevent *tls_conn_new(struct tls *t, struct event_base *base, int fd)
 {
-	SSL *ssl = tls_session(t);
+	SSL *ssl = tls_session_new(t);
 	struct bufferevent *bev;
 
 	if (ssl == NULL)
 		return NULL;
 	bev = bufferevent_openssl_socket_new(base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_DEFER_CALLBACKS);
 	if (bev == NULL) {
-		SSL_free(ssl);
+		tls_session_free(ssl);
 		return NULL;
 	}
 	bufferevent_disable(bev, EV_READ | EV_WRITE);
@@ -30,7 +30,7 @@ struct bufferevent *tls_conn_new(const struct tls *t, struct event_base *base, i
 	if (bev_count(bev) == 0)
 		return bev;
 	bufferevent_free(bev);
-	SSL_free(ssl);
+	tls_session_free(ssl);
 	return NULL;
 }
 
@@ -106,5 +106,5 @@ void tls_conn_free(struct bufferevent *bev)
 	SSL *ssl = bufferevent_openssl_get_ssl(bev);
 
 	bev_pool_drop(bev);
-	SSL_free(ssl);
+	tls_session_free(ssl);
 }

@@ -28,7 +28,7 @@ struct tls;
 bool tls_conn_is_hello(unsigned char byte);
 
 /* The server's side on FD, which stays the caller's. No callbacks, nothing enabled; its traffic is counted. NULL: no memory. */
-struct bufferevent *tls_conn_new(const struct tls *t, struct event_base *base, int fd);
+struct bufferevent *tls_conn_new(struct tls *t, struct event_base *base, int fd);
 
 /* As send(), but -errno: -EAGAIN where nothing was taken. What was not taken goes to the output next, unchanged. */
 ssize_t tls_conn_send(struct bufferevent *bev, const char *data, size_t len);

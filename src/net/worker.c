@@ -360,10 +360,15 @@ void worker_enter(struct worker *w)
 	stats_use(&w->stats);
 }
 
-void worker_run(struct worker *w)
+void worker_begin(struct worker *w)
 {
 	worker_enter(w);
 	choose_sending(w);
+}
+
+void worker_run(struct worker *w)
+{
+	worker_enter(w);
 	event_base_dispatch(w->base);
 	close_all(w);
 }

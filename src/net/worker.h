@@ -19,8 +19,10 @@
 #include "base/shared.h"
 #include "base/stats.h"
 
+#include "net/addr_limit.h"
 #include "net/bev_pool.h"
 #include "net/upgrade_filter.h"
+#include "wire/forwarded.h"
 
 #include <event2/event.h>
 #include <stdbool.h>
@@ -52,12 +54,24 @@ struct worker_ops {
 	void (*drained)(struct conn *c);
 };
 
+/* What all workers share. */
+struct worker_shared {
+	struct book *addresses;          /* addr_limit.h */
+	struct shared_count handshakes;  /* that are not done */
+};
+
 struct worker_opts {
 	const struct worker_ops *ops;
 	void *upstairs;             /* what worker_upstairs() gives back */
+	const struct net_list *trusted; /* proxies that say whose connection it is; NULL: none */
+	enum forwarded_by forwarded;    /* and by which field of a request */
 	size_t owner_size;          /* bytes that upstairs keeps with each connection: conn_owner() */
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
+	struct worker_shared *shared;
+	size_t max_handshakes;      /* of all workers, that are not done; for one more the oldest goes */
+	struct addr_limit_opts addr; /* what an address may have */
+	const struct net_list *exempt; /* addresses that may have any number, besides the trusted proxies; NULL: none */
 	unsigned workers;           /* how many there are; 0 is 1 */
 	size_t max_head;            /* bytes of a request head */
 	size_t send_queue;          /* bytes that may wait for one reader */
@@ -125,6 +139,9 @@ void worker_free(struct worker *w);
 
 /* This thread is W's from now on: worker_here, and where it counts. worker_run() does it; else for setting up and clearing away. */
 void worker_enter(struct worker *w);
+
+/* On the thread that will run W: what it has to make there, a ring. Without this there is none. */
+void worker_begin(struct worker *w);
 
 /*
  * Runs the loop until worker_drain() is through. When this returns, all

@@ -27,6 +27,14 @@ type_of() {
 	esac
 }
 
+# natter.js and what belongs to it are for the pages of other servers, too.
+is_shared() {
+	case $1 in
+	natter.*) echo true ;;
+	*) echo false ;;
+	esac
+}
+
 cat <<'END'
 /* Written by src/web/embed.sh from the files of src/web; do not edit. */
 #include <config.h>
@@ -42,6 +50,7 @@ for file; do
 	path=/$name
 	test "$name" = index.html && path=/
 	type=$(type_of "$name")
+	shared=$(is_shared "$name")
 	# shellcheck disable=SC2046 # two words: the checksum and the size
 	set -- $(cksum <"$from")
 
@@ -49,7 +58,7 @@ for file; do
 	od -An -v -tx1 <"$from" | sed 's/[[:space:]]*$//; s/ *\([0-9a-f][0-9a-f]\)/0x\1,/g; s/^/	/'
 	printf '	0x00\n};\n'
 
-	rows="$rows	{\"$path\", \"$type\", asset_$n, $2, \"\\\"$(printf '%08x-%x' "$1" "$2")\\\"\"},
+	rows="$rows	{\"$path\", \"$type\", asset_$n, $2, \"\\\"$(printf '%08x-%x' "$1" "$2")\\\"\", $shared},
 "
 	n=$((n + 1))
 done

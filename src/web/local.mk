@@ -4,9 +4,11 @@ WEB_FILES = \
 	src/web/index.html \
 	src/web/chat.css \
 	src/web/chat.js \
-	src/web/icon.svg
+	src/web/icon.svg \
+	src/web/natter.js \
+	src/web/natter.mjs
 
-EXTRA_DIST += $(WEB_FILES) src/web/embed.sh
+EXTRA_DIST += $(WEB_FILES) src/web/natter.d.ts src/web/embed.sh
 CLEANFILES += src/daemon/web_assets.c
 
 src/daemon/web_assets.c: $(WEB_FILES) src/web/embed.sh

@@ -2,8 +2,16 @@
 
 noinst_LIBRARIES += src/wire/libwire.a
 src_wire_libwire_a_SOURCES = \
+	src/wire/forwarded.c \
+	src/wire/forwarded.h \
 	src/wire/http_head.c \
 	src/wire/http_head.h \
+	src/wire/netmask.c \
+	src/wire/netmask.h \
+	src/wire/origin.c \
+	src/wire/origin.h \
+	src/wire/proxy_hdr.c \
+	src/wire/proxy_hdr.h \
 	src/wire/token.c \
 	src/wire/token.h \
 	src/wire/utf8.c \

@@ -18,6 +18,9 @@ import { chromium } from 'playwright-core';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const binary = path.resolve(process.env.NATTERD || path.join(here, '../../natterd'));
 
+/* Its files are those of who runs the tests, root as well. */
+const user = process.getuid?.() === 0 ? ['-u', 'root'] : [];
+
 async function freePort() {
 	const server = net.createServer().listen(0, '127.0.0.1');
 	await once(server, 'listening');
@@ -46,7 +49,7 @@ export class Natterd {
 
 	/* Starts the daemon, and returns when it answers. */
 	async run() {
-		this.child = spawn(binary, ['-c', this.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+		this.child = spawn(binary, [...user, '-c', this.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
 		this.child.stderr.on('data', (data) => { this.log += data; });
 		this.ended = once(this.child, 'exit').catch((error) => { this.log += error; });
 		for (let tries = 0; tries < 200; tries++) {

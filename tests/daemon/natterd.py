@@ -24,6 +24,8 @@ import certs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
+# Tests are run by root where they are; its files are then the daemon's. test_privileges has the others' side.
+PROGRAM = [BINARY, "-u", "root"] if os.geteuid() == 0 else [BINARY]
 IO_URING = os.environ.get("NATTER_IO_URING")  # auto or off, where a test does not say
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 DEADLINE = 20.0  # seconds that anything may take on a busy machine
@@ -91,7 +93,7 @@ class Natterd:
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.files = files
-        self.command = [BINARY, *self.args]
+        self.command = [*PROGRAM, *self.args]
         if config is None and self.tls:
             config = ""
         if config is None:
@@ -220,7 +222,7 @@ class Natterd:
 
 def run(*args, timeout=DEADLINE):
     """Runs the daemon to its end; returns (status, output)."""
-    p = subprocess.run([BINARY, *args], capture_output=True, text=True, errors="replace", timeout=timeout,
+    p = subprocess.run([*PROGRAM, *args], capture_output=True, text=True, errors="replace", timeout=timeout,
                        stdin=subprocess.DEVNULL, check=False)
     return p.returncode, p.stdout + p.stderr
 
@@ -255,19 +257,24 @@ class Closed(Exception):
 class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
 
-    tls: whether it speaks TLS, or the SSL context by which it does.
+    SOURCE: the address of this machine from which it connects. FIRST: what it sends ahead of its request.
+    TLS: whether it speaks TLS, or the SSL context by which it does.
     """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
-                 key="x3JJHMbDL1EzLkh9GBhXDw==", tls=None):
+                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None, first=b"", tls=None):
         self.sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.sock.settimeout(DEADLINE)
         if receive_buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if TLS and not unix if tls is None else tls:
+            self.sock.sendall(first)
+            first = b""
             context = tls if isinstance(tls, ssl.SSLContext) else trusting()
             self.sock = context.wrap_socket(self.sock, server_hostname=host)
         self.buffer = b""
@@ -277,7 +284,7 @@ class Client:
                         f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                         + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
         if upgrade:
-            self.send_raw(self.request)
+            self.send_raw(first + self.request)
             self.read_handshake()
 
     def read_handshake(self, status=101):

@@ -167,7 +167,7 @@ def test_sizes(daemon, size):
 
 
 def test_subprotocol_and_header(daemon):
-    check_integrity(bench_json(*FAST, "-r", 1, "-s", 1, "--subprotocol", "chat", "--header", "Origin: http://a",
+    check_integrity(bench_json(*FAST, "-r", 1, "-s", 1, "--subprotocol", "chat", "--header", "Origin: http://127.0.0.1",
                                "--source", "127.0.0.3", "--text", '{"type":"x","message":"{message}"}', "fanout",
                                daemon.url("/fields")), 2)
 

@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from natterd import BINARY, Client, Natterd, frame, run, wait_for
+from natterd import PROGRAM, Client, Natterd, frame, run, wait_for
 
 SRC = os.environ.get("srcdir", os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
@@ -26,7 +26,7 @@ def test_openssl_without_sha1_is_said_at_the_start(tmp_path):
     """As where only FIPS algorithms are allowed: not by a 503 for each client."""
     cnf = tmp_path / "openssl.cnf"
     cnf.write_text("openssl_conf = a\n[a]\nproviders = b\n[b]\nnull = c\n[c]\nactivate = 1\n")
-    r = subprocess.run([BINARY, "127.0.0.1", "0"], env={**os.environ, "OPENSSL_CONF": str(cnf)}, capture_output=True,
+    r = subprocess.run([*PROGRAM, "127.0.0.1", "0"], env={**os.environ, "OPENSSL_CONF": str(cnf)}, capture_output=True,
                        text=True, timeout=20, check=False)
     assert r.returncode == 1
     assert "OpenSSL has no SHA-1" in r.stderr
@@ -123,12 +123,13 @@ def test_a_key_that_others_can_read_is_refused(tmp_path):
 
 
 def test_sample_has_the_defaults():
-    """conf/natterd.conf shows every option as it is without it, but for announce."""
+    """conf/natterd.conf shows every option as it is without it, but for announce. (HOST PORT has origins of its own.)"""
     _, sample = run("--print-config", "-c", os.path.join(SRC, "conf", "natterd.conf"))
     _, default = run("--print-config", "127.0.0.1", "9600")
     differing = [a for a, b in zip(sample.splitlines(), default.splitlines()) if a != b]
-    assert [x.strip() for x in differing if "announce" not in x and "address" not in x] == []
-    assert "announce = name" in sample
+    own = ("announce = ", "address = ", "origins = ")
+    assert [x.strip() for x in differing if not x.strip().startswith(own)] == []
+    assert "announce = name" in sample and 'origins = {"same-host"}' in sample
 
 
 # ---- sockets ----
@@ -274,7 +275,7 @@ def test_detach_and_pid_file(tmp_path):
     log = tmp_path / "log"
     path = conf(tmp_path, f'pid_file = "{pid_file}"\nlistener main {{ address = {{"127.0.0.1"}} port = 0 }}\n')
     with open(log, "ab") as out:
-        status = subprocess.run([BINARY, "-d", "-c", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+        status = subprocess.run([*PROGRAM, "-d", "-c", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                 timeout=20, check=False).returncode
     assert status == 0
     wait_for("the pid file", lambda: pid_file.exists() and pid_file.read_text().endswith("\n"))
@@ -332,7 +333,7 @@ def given(config, names, socks, tmp_path):
     moves = "".join(f"exec {50 + i}<&{s.fileno()} " for i, s in enumerate(socks)).replace("exec", "; exec")
     places = "".join(f"; exec {3 + i}<&{50 + i} {50 + i}<&-" for i in range(len(socks)))
     return subprocess.Popen(["/bin/bash", "-c", f":{moves}{places}; LISTEN_PID=$$ LISTEN_FDS={len(socks)} "
-                             f'LISTEN_FDNAMES={names} exec "$0" -c "$1"', BINARY, path], stderr=subprocess.PIPE,
+                             f'LISTEN_FDNAMES={names} exec "$@" -c "$0"', path, *PROGRAM], stderr=subprocess.PIPE,
                             text=True, pass_fds=[s.fileno() for s in socks])
 
 
@@ -403,6 +404,6 @@ def test_given_sockets_that_are_none(tmp_path, listening, what):
 
 def test_given_sockets_of_another_process_are_not_ours(tmp_path):
     path = conf(tmp_path, "listener web { given = yes }\n")
-    r = subprocess.run([BINARY, "-c", path], env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"}, text=True,
+    r = subprocess.run([*PROGRAM, "-c", path], env={**os.environ, "LISTEN_PID": "1", "LISTEN_FDS": "1"}, text=True,
                        capture_output=True, timeout=20, check=False)
     assert r.returncode == 1 and "no socket was given" in r.stderr

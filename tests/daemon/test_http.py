@@ -44,6 +44,14 @@ def test_page(plain):
         assert status == 200 and body == b"" and again["content-length"] == headers["content-length"]
 
 
+def test_scripts_for_the_pages_of_other_servers(plain):
+    for path in ("/natter.js", "/natter.mjs"):
+        status, headers, body = ask(plain, request(f"GET {path} HTTP/1.1", "Host: x", "Origin: https://shop.example"))
+        assert status == 200 and headers["content-type"] == "text/javascript; charset=utf-8"
+        assert headers["access-control-allow-origin"] == "*" and b"Natter" in body
+    assert "access-control-allow-origin" not in ask(plain, request("GET / HTTP/1.1", "Host: x"))[1]
+
+
 def test_page_with_curl(plain):
     out = subprocess.run(["curl", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
                           f"http://127.0.0.1:{plain.port}/"], capture_output=True, text=True, check=True).stdout

@@ -32,6 +32,7 @@ import time
 
 import pytest
 
+import jwt
 from natterd import DEADLINE, Closed, Natterd, frame, run
 
 WORKERS = [1, 2]
@@ -44,6 +45,13 @@ TOKENS = (("ann-token", "ann", "Ann", "moderator"), ("bob-token", "bob", "Bob", 
 CONF = "announce = name\n" + "".join(
     f'token "sha256:{hashlib.sha256(token.encode()).hexdigest()}" {{ user = {user} name = {name} role = {role} }}\n'
     for token, user, name, role in TOKENS)
+# Tokens with an end, and for some rooms: these words stand for them.
+SIGNED = {
+    "ann-token-for-10-minutes": lambda: jwt.token("ann", 600, name="Ann"),
+    "ann-token-for-a-day": lambda: jwt.token("ann", 86400, name="Ann"),
+    "bob-token-for-news": lambda: jwt.token("bob", 86400, rooms={"join": ["news"], "write": []}),
+    "bob-token-for-team-rooms": lambda: jwt.token("bob", 86400, rooms=["team-*"]),
+}
 
 
 class Example:
@@ -120,6 +128,8 @@ class Values:
             return {k: self.put_in(v, k) for k, v in value.items()}
         if isinstance(value, list):
             return [self.put_in(v, name) for v in value]
+        if name == "token" and value in SIGNED:
+            return SIGNED[value]()
         return self.actual.get((name, value), value) if name in ("session", "epoch") else value
 
     def bind(self, kind, expected, actual):
@@ -149,7 +159,7 @@ class Values:
             assert self.is_time(name, actual), (name, actual)
             assert len(str(actual)) == len(str(expected)), (name, actual)
             self.bind(name, expected, actual)
-        elif name == "retry_after":
+        elif name in ("retry_after", "in"):
             assert is_number(actual) and 0 < actual <= expected, (name, actual)
         elif name == "version":
             assert isinstance(actual, str) and actual == run("--version")[1].split()[1], actual
@@ -176,6 +186,9 @@ class Play:
         self.daemon, self.clients, self.values = daemon, {}, Values()
 
     def opens(self, who, path, subprotocols, header, status):
+        for word in SIGNED:
+            if subprotocols and word in subprotocols:
+                subprotocols = subprotocols.replace(word, SIGNED[word]())
         headers = [f"Sec-WebSocket-Protocol: {subprotocols}"] if subprotocols else []
         client = self.daemon.connect(path, headers=headers + ([header] if header else []), upgrade=False)
         client.send_raw(client.request)
@@ -281,7 +294,10 @@ class Play:
 
 
 def conf(example):
-    return CONF + "\n".join(example.conf) + "\n"
+    signed = jwt.section(leeway="0") if any(word in line for word in SIGNED for line in example.before + example.lines) else ""
+    if signed:
+        jwt.needed()
+    return CONF + signed + "\n".join(example.conf) + "\n"
 
 
 def play(example):

@@ -101,7 +101,7 @@ def test_usermsg_page(plain):
 @pytest.fixture(scope="module")
 def echo_server():
     config = ('listener main { address = {"127.0.0.1"} port = 0 }\n'
-              'endpoint "/echo" { handler = echo }\nendpoint "/*" { handler = commands }\n')
+              'endpoint "/echo" { handler = echo }\nendpoint "/*" { handler = commands origins = {"null"} }\n')
     with Natterd(config) as daemon:
         yield daemon
 

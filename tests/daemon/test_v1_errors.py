@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import jwt
 from natterd import HERE
 from v1 import COMMON, V1, display, new_room, new_user, plain, secret
 
@@ -109,6 +110,21 @@ def damaged(state):
     return f"state_dir = {state}\n"
 
 
+def signed(_):
+    """Knows a key."""
+    jwt.needed()
+    return jwt.section()
+
+
+def limited(d, room):
+    return V1(d, token=jwt.token("ann", rooms=["lobby"])).request("join", room=room)
+
+
+def unwritable(d, room):
+    c = inside(d, room, token=jwt.token("ann", rooms={"write": []}))
+    return c.request("message", room=room, message="x")
+
+
 # code: how it is provoked, from (daemon, room); and where it needs a daemon of its own: that one's configuration.
 ROWS = {
     "bad_json": lambda d, room: bad_frame(d, "{"),
@@ -125,6 +141,8 @@ ROWS = {
     "login_needed": lambda d, room: V1(d).request("conversations"),
     "bad_token": lambda d, room: V1(d).request("auth", token="x"),
     "forbidden": lambda d, room: inside(d, room, user=new_user()).request("topic", room=room, topic="x"),
+    "room_forbidden": (limited, signed),
+    "read_only": (unwritable, signed),
     "session_unknown": lambda d, room: V1(d).request("resume", session="x" * 43),
     "name_reserved": (lambda d, room: V1(d).request("name", name="admin"), 'reserved_names = {"admin"}\n'),
     "bad_room": lambda d, room: V1(d).request("join", room="@x"),

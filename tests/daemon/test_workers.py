@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from natterd import BINARY, CLOSE, Client, Closed, Natterd, close_payload, frame, run, wait_for
+from natterd import PROGRAM, CLOSE, Client, Closed, Natterd, close_payload, frame, run, wait_for
 
 PORTABLE = os.environ.get("NATTER_PORTABLE") == "yes"
 SECONDS = float(os.environ.get("NATTERD_TORTURE") or 4)  # of each torture
@@ -73,7 +73,7 @@ def test_a_thread_that_cannot_be_had(tmp_path):
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     if hard != resource.RLIM_INFINITY:
         pytest.skip("the limit cannot be raised")
-    p = subprocess.run([BINARY, "-c", str(path)], capture_output=True, text=True, timeout=20, check=False,
+    p = subprocess.run([*PROGRAM, "-c", str(path)], capture_output=True, text=True, timeout=20, check=False,
                        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_STACK, (huge, hard)))
     if "unexpected memory mapping" in p.stderr:
         pytest.skip("ThreadSanitizer does not start with such a limit")
@@ -489,7 +489,7 @@ def test_two_natterds_started_at_once(tmp_path):
         processes = []
         for log in logs:
             with open(log, "wb") as out:
-                processes.append(subprocess.Popen([BINARY, "-c", str(path)], stdout=out, stderr=out))
+                processes.append(subprocess.Popen([*PROGRAM, "-c", str(path)], stdout=out, stderr=out))
 
         def settled():
             return all(p.poll() is not None or " ready " in x.read_text() for p, x in zip(processes, logs))

@@ -40,7 +40,7 @@ static inline uint8_t fuzz_byte(struct fuzz_input *in)
 /* LEN bytes in memory of exactly their size, so that ASan sees each step beyond them; the caller frees. */
 static inline void *fuzz_copy(const void *bytes, size_t len)
 {
-	void *copy = malloc(len ? len : 1);
+	void *copy = calloc(len ? len : 1, 1);
 
 	CHECK(copy);
 	if (len)

@@ -106,6 +106,9 @@ static bool check_DURABILITY(uint32_t w, const char *min, const char *max) { (vo
 static bool check_ANNOUNCE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ANNOUNCE_OFF; }
 static bool check_HANDLER(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_HANDLER_COMMANDS; }
 static bool check_IO_URING(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_IO_URING_OFF; }
+static bool check_FORWARDED(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_FORWARDED_FORWARDED; }
+static bool check_ANONYMOUS(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ANONYMOUS_NO; }
+static bool check_ALGORITHM(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ALGORITHM_ES256; }
 static bool check_ROLE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ROLE_ADMIN; }
 static bool check_TLS_VERSION(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_TLS_VERSION_V1_3; }
 
@@ -141,6 +144,13 @@ static void check_values(const struct config *c)
 		CHECK(t->hashed ? !strncmp(t->title, "sha256:", 7) && strlen(t->title) == 71 : *t->title == '/');
 		CHECK(*t->user && strlen(t->user) <= 64 && !strncmp(t->where, path, strlen(path)));
 #define TOKEN(kind, name, def, min, max, when, help) CHECK(check_##kind(t->name, min, max));
+#include "daemon/config.def"
+	}
+	for (size_t i = 0; i < c->n_jwts; i++) {
+		const struct config_jwt *j = &c->jwts[i];
+
+		CHECK(*j->key == '/' && !strncmp(j->where, path, strlen(path)));
+#define JWT(kind, name, def, min, max, when, help) CHECK(check_##kind(j->name, min, max));
 #include "daemon/config.def"
 	}
 }

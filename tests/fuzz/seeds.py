@@ -146,6 +146,68 @@ seeds("message", b"\x08\x20\x80",
       deep='{"message":[[[[[[[[1]]]]]]]]}', wide='{"message":[' + "1," * 40 + '1]}', braces_in_text='{"message":"[[[[[[[[[[{{{{\\"[[[["}',
       array='["message"]', scalar='7', empty='', cut_off='{"message":"a', surrogate='{"message":"\\ud800"}', control='{"message":"a\tb"}')
 
+# ---- proxy_hdr ----
+
+
+def v2(command, family, block):
+    return b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, family]) + struct.pack(">H", len(block)) + block
+
+
+def tlv(kind, value):
+    return bytes([kind]) + struct.pack(">H", len(value)) + value
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return struct.pack(">I", crc ^ 0xffffffff)
+
+
+V4 = bytes([203, 0, 113, 9, 192, 0, 2, 1, 0xb7, 0xa3, 1, 0xbb])
+V6 = bytes(range(1, 33)) + V4[8:]
+SUMMED = v2(0x21, 0x11, V4 + tlv(1, b"h2") + tlv(3, bytes(4)))
+seeds("proxy_hdr", CUTS,
+      tcp4="PROXY TCP4 203.0.113.9 192.0.2.1 47011 443\r\nGET / HTTP/1.1\r\n",
+      tcp6="PROXY TCP6 2001:db8::9 ::1 1 65535\r\n\x16\x03\x01", unknown="PROXY UNKNOWN\r\n",
+      longest="PROXY UNKNOWN " + " ".join(["ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"] * 2 + ["65535"] * 2) + "\r\n",
+      no_end="PROXY TCP4 " + "1" * 100, no_cr="PROXY TCP4 1.2.3.4 1.2.3.4 1 2\n", family="PROXY TCP5 1.2.3.4 1.2.3.4 1 2\r\n",
+      port="PROXY TCP4 1.2.3.4 1.2.3.4 01 65536\r\n", mixed="PROXY TCP6 1.2.3.4 ::1 1 2\r\n", plain="GET / HTTP/1.1\r\n",
+      tls=b"\x16\x03\x01\x02", v2_tcp4=v2(0x21, 0x11, V4) + b"GET /", v2_tcp6=v2(0x21, 0x21, V6) + b"\x16\x03",
+      v2_unix=v2(0x21, 0x31, b"/run/a".ljust(216, b"\0")), v2_local=v2(0x20, 0, b""), v2_unspecified=v2(0x21, 0, b"abc"),
+      v2_tlvs=v2(0x21, 0x12, V4 + tlv(1, b"h2") + tlv(2, b"a.example") + tlv(4, b"") + tlv(0x20, b"\1\0\0\0\0")),
+      v2_crc=SUMMED[:-4] + crc32c(SUMMED), v2_crc_wrong=SUMMED, v2_tlv_long=v2(0x21, 0x11, V4 + b"\4\0\2x"),
+      v2_short=v2(0x21, 0x21, V4), v2_version=v2(0x31, 0x11, V4), v2_command=v2(0x22, 0x11, V4), v2_family=v2(0x21, 0x41, V4),
+      v2_long=v2(0x21, 0x11, V4 + tlv(4, bytes(4080))), v2_cut_off=v2(0x21, 0x11, V4)[:-1])
+
+# ---- forwarded ----
+
+seeds("forwarded", b"",
+      one="203.0.113.9", two="198.51.100.1, 203.0.113.9", proxies="203.0.113.9, 10.0.0.2\n10.0.0.3", ports="203.0.113.9:80, [fd00::1]:443",
+      bare="2001:db8::1, ::ffff:10.0.0.1", unknown="unknown, _hidden", rubbish="rubbish\n\n,,", rfc="for=203.0.113.9;proto=https;by=10.0.0.1",
+      quoted='for="[2001:db8::9]:47011";host="a:80", for=10.0.0.2', ports_rfc='for="203.0.113.9:_p";by=_x', twice="for=1.2.3.4;for=1.2.3.5",
+      open_quote='for="198.51.100.1', odd='for=1.2.3.4;x="', escape='for=1.2.3.4;x="\\', escaped='x="\\"";for=1.2.3.4', empty="",
+      origins="https://example.com\nnull\nfile://\nhttp://[::1]:9600\napp://localhost.\nhttp://a:65536\nHTTP://A.:0",
+      hosts="example.com:80\n[::1]:9600\nexample.com.\na, b", networks="10.0.0.0/8\nfd00::/9\n::/0\n0.0.0.0/0\n10.0.0.1/8\nunix\n1.2.3.4/033")
+# ---- jwt: 0: a header, a line's end, claims; or claims alone; 1: a token ----
+
+HS256 = '{"alg":"HS256"}'
+seeds("jwt", b"\0",
+      good='{"sub":"7","exp":1800000600}', all='{"sub":"7","name":"Ann","role":"moderator","exp":1800000600,"nbf":1799999999,"iat":1,'
+      '"rooms":{"join":["lobby","team-*"],"write":["*"],"moderate":[]}}',
+      typ='{"typ":"JWT","alg":"HS256"}\n{"sub":"7","exp":1800000600}', kid='{"alg":"HS256","kid":"a"}\n{"sub":"7","exp":1800000600}',
+      none='{"alg":"none"}\n{"sub":"7","exp":1800000600}', crit='{"alg":"HS256","crit":[]}\n{"sub":"7","exp":1800000600}',
+      twice='{"sub":"7","sub":"8","exp":1800000600}', over='{"sub":"7","exp":1}', text='{"sub":"7","exp":"1800000600"}',
+      huge='{"sub":"7","exp":1e300}', real='{"sub":"7","exp":1800000600.5}', minus='{"sub":"7","exp":-1}', not_yet='{"sub":"7","exp":1800000600,"nbf":1800000500}',
+      aud='{"sub":"7","exp":1800000600,"aud":["a"]}', rooms='{"sub":"7","exp":1800000600,"rooms":["a*b*c*","\u00e9"]}',
+      rooms_bad='{"sub":"7","exp":1800000600,"rooms":{"read":[]}}', rooms_many='{"sub":"7","exp":1800000600,"rooms":[' + '"a",' * 64 + '"b"]}',
+      name='{"sub":"7","exp":1800000600,"name":"\u202ex"}', user='{"sub":"' + "u" * 65 + '","exp":1800000600}', array='[]', cut='{"sub":"7"')
+seeds("jwt", b"\1",
+      token="eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3IiwiZXhwIjoxODAwMDAwNjAwfQ.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+      dots="..", four="YQ.YQ.YQ.YQ", padded="e30=.e30=.e30=", empty="", long="A" * 5000)
+
 # ---- config ----
 
 with open(os.path.join(HERE, "..", "..", "conf", "natterd.conf")) as conf:
@@ -167,4 +229,8 @@ seeds("config", b"",
       tls_one='listener a { tls = yes certificate = a key = b }', tls_none='listener a { tls = yes }',
       tls_both='certificate b { chain = c }\nlistener a { tls = yes certificate = a certificates = {b} }', tls_title='listener a { certificates = {b} }',
       tls_chain='certificate a { key = b }',
-      cookie='token_cookie = "a=b"', mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}")
+      cookie='token_cookie = "a=b"', origins='origins = {same-host, "null", "*", "http://a:1"} origins += {"x"}',
+      proxies='trusted_proxies = {unix, "10.0.0.0/8", "::1"} forwarded = off listener a { proxy_protocol = yes }',
+      network='trusted_proxies = {"10.0.0.1/8"}', nobody="listener a { proxy_protocol = yes }", mode='listener a { mode = "999" }', path='listener a { path = "a" }', stray="}",
+      jwts='jwt a { algorithm = HS256 key = /k kid = "a" leeway = 5s }\njwt "b c" { algorithm = ES256 key = "/k b" issuer = i audience = a }',
+      jwt_bad='jwt a { algorithm = none key = /k }', jwt_key='jwt a { algorithm = RS256 key = k }', read_only="anonymous = read-only")

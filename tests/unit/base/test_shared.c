@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -239,6 +240,69 @@ static void ceiling_among_threads(void **state)
 	assert_true(a.taken > 0);
 }
 
+static void bucket_for_several(void **state)
+{
+	const struct bucket_limit l = {.rate = 2, .burst = 5}, none = {.rate = 0, .burst = 1};
+	struct shared_bucket b = {0};
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(shared_bucket_take(&b, &none, 7, 1000), 0);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(shared_bucket_take(&b, &l, 1, 1000), 0);
+	assert_int_equal(shared_bucket_take(&b, &l, 1, 1000), 500);
+	assert_int_equal(shared_bucket_take(&b, &l, 1, 1000), 1000);
+	assert_int_equal(shared_bucket_take(&b, &l, 0, 1999), 1);
+	assert_int_equal(shared_bucket_take(&b, &l, 0, 2000), 0);
+	assert_int_equal(shared_bucket_take(&b, &l, 5, 10000000), 0); /* full, and no more */
+	assert_int_equal(shared_bucket_take(&b, &l, 1, 10000000), 500);
+	for (int i = 0; i < 10; i++)
+		shared_bucket_take(&b, &l, UINT32_MAX, 10000000);
+	assert_int_equal(shared_bucket_take(&b, &l, 1, 10000000), UINT32_MAX);
+}
+
+/* However the times of two buckets are cut up, they say the same. */
+static void bucket_is_as_one_of_its_own(void **state)
+{
+	const struct bucket_limit l = {.rate = 20, .burst = 200};
+	struct shared_bucket b = {0};
+	struct bucket own;
+	uint64_t now = 5000;
+
+	(void)state;
+	bucket_init(&own, &l, now);
+	srand(1);
+	for (int i = 0; i < 10000; i++) {
+		uint32_t cost = (uint32_t)(rand() % 6);
+
+		now += (uint64_t)(rand() % 300);
+		assert_int_equal(shared_bucket_take(&b, &l, cost, now), bucket_take(&own, &l, cost, now));
+	}
+}
+
+static struct shared_bucket common;
+
+static void *take_often(void *arg)
+{
+	static const struct bucket_limit l = {.rate = 1000, .burst = ROUNDS};
+	struct arena *a = ((struct thread *)arg)->arena;
+
+	for (int i = 0; i < ROUNDS; i++)
+		if (shared_bucket_take(&common, &l, 1, 1000) == 0)
+			atomic_fetch_add(&a->inside, 1);
+	return NULL;
+}
+
+/* All threads together get what is in it, and not one more. */
+static void bucket_among_threads(void **state)
+{
+	static struct arena a;
+
+	(void)state;
+	run(&a, take_often);
+	assert_int_equal(a.inside, ROUNDS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +314,9 @@ int main(void)
 		cmocka_unit_test(one_holder_among_threads),
 		cmocka_unit_test(count_up_to_a_ceiling),
 		cmocka_unit_test(ceiling_among_threads),
+		cmocka_unit_test(bucket_for_several),
+		cmocka_unit_test(bucket_is_as_one_of_its_own),
+		cmocka_unit_test(bucket_among_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,9 @@ static const char *add(struct tokens *t, const char *token, const char *user, co
 
 static struct identity *who(const struct tokens *t, const char *token)
 {
-	return identity_of_token(t, token, strlen(token));
+	const char *why;
+
+	return identity_of_token(t, token, strlen(token), &why);
 }
 
 /* FIPS 180-2's own example. */
@@ -67,6 +69,7 @@ static void test_whose_it_is(void **state)
 {
 	struct tokens *t = tokens_new();
 	struct identity *id;
+	const char *why = NULL;
 
 	(void)state;
 	assert_null(add(t, "red", "u1", "Ann", ROLE_USER));
@@ -77,7 +80,7 @@ static void test_whose_it_is(void **state)
 	assert_string_equal(id->user->data, "u1");
 	assert_string_equal(id->name->data, "Ann");
 	assert_int_equal(id->role, ROLE_USER);
-	assert_int_equal(id->expires, 0);
+	assert_null(id->grant); /* all rooms, for ever */
 	identity_free(id);
 	id = who(t, "blue");
 	assert_string_equal(id->user->data, "u1");
@@ -92,9 +95,10 @@ static void test_whose_it_is(void **state)
 	assert_null(who(t, "yellow"));
 	assert_null(who(t, "re"));
 	assert_null(who(t, "redd"));
-	assert_null(identity_of_token(t, "red", 4)); /* the NUL counts */
+	assert_null(identity_of_token(t, "red", 4, &why)); /* the NUL counts */
 	assert_null(who(t, ""));
 	assert_null(who(NULL, "red"));
+	assert_string_equal(why, "this token is not known here");
 	tokens_free(t);
 }
 
@@ -161,10 +165,10 @@ static void test_the_longest(void **state)
 	assert_int_equal(tokens_add(t, hash, "u", NULL, ROLE_USER, &why), 0);
 	assert_true(tokens_hash(token, IDENTITY_TOKEN_MAX + 1, hash));
 	assert_int_equal(tokens_add(t, hash, "v", NULL, ROLE_USER, &why), 0);
-	id = identity_of_token(t, token, IDENTITY_TOKEN_MAX);
+	id = identity_of_token(t, token, IDENTITY_TOKEN_MAX, &why);
 	assert_non_null(id);
 	identity_free(id);
-	assert_null(identity_of_token(t, token, IDENTITY_TOKEN_MAX + 1));
+	assert_null(identity_of_token(t, token, IDENTITY_TOKEN_MAX + 1, &why));
 	tokens_free(t);
 }
 

@@ -36,7 +36,7 @@ static const char *page(const struct members *m, const char *after, size_t limit
 
 static void test_guests_are_counted(void **state)
 {
-	struct members m = { NULL, 0 };
+	struct members m = { .guests = 0 };
 	bool more = true;
 
 	(void)state;
@@ -59,7 +59,7 @@ static void test_connections_of_one_user(void **state)
 {
 	struct person *one = person_new("7", "Ann", ROLE_USER, 1), *other = person_new("7", "Ann", ROLE_USER, 2);
 	struct person *guest = person_new(NULL, "7", ROLE_GUEST, 3);
-	struct members m = { NULL, 0 };
+	struct members m = { .guests = 0 };
 
 	(void)state;
 	assert_false(members_remove(&m, one));
@@ -87,7 +87,7 @@ static void test_connections_of_one_user(void **state)
 static void test_pages(void **state)
 {
 	static const char *const names[] = { "dora", "anna", NULL, "carl", "bert" };
-	struct members m = { NULL, 0 };
+	struct members m = { .guests = 0 };
 	bool more;
 
 	(void)state;

@@ -195,15 +195,55 @@ static void test_tokens_refused(void **state)
 	bad("token /a { user = u }\ntoken /a { user = v }", ":2: ");
 }
 
+static void test_keys(void **state)
+{
+	struct config *c = good("jwt site { algorithm = HS256 key = /k/a }\n"
+				"jwt \"other one\" {\nalgorithm = ES256\nkey = \"/k/b c\"\nkid = \"2026-11\"\n"
+				"issuer = \"https://example.org\"\naudience = chat\nleeway = 5s\n}\n");
+	char where[80];
+
+	(void)state;
+	assert_int_equal(c->n_jwts, 2);
+	assert_string_equal(c->jwts[0].title, "site");
+	assert_int_equal(c->jwts[0].algorithm, CONFIG_ALGORITHM_HS256);
+	assert_string_equal(c->jwts[0].key, "/k/a");
+	assert_string_equal(c->jwts[0].kid, "");
+	assert_string_equal(c->jwts[0].issuer, "");
+	assert_string_equal(c->jwts[0].audience, "");
+	assert_int_equal(c->jwts[0].leeway, 30000);
+	assert_int_equal(c->jwts[1].algorithm, CONFIG_ALGORITHM_ES256);
+	assert_string_equal(c->jwts[1].key, "/k/b c");
+	assert_string_equal(c->jwts[1].kid, "2026-11");
+	assert_string_equal(c->jwts[1].issuer, "https://example.org");
+	assert_string_equal(c->jwts[1].audience, "chat");
+	assert_int_equal(c->jwts[1].leeway, 5000);
+	snprintf(where, sizeof(where), "%s:9", path);
+	assert_string_equal(c->jwts[1].where, where);
+	config_free(c);
+	bad("jwt a { key = /k }", ":1: jwt \"a\": algorithm: expected one of HS256 RS256 ES256");
+	bad("jwt a { algorithm = none key = /k }", ":1: algorithm: expected one of HS256 RS256 ES256, not 'none'");
+	bad("jwt a { algorithm = hs256 key = /k }", ":1: algorithm: expected one of");
+	bad("jwt a {\nalgorithm = HS256\n}", ":3: jwt \"a\": key: expected the absolute path of a file that has the key");
+	bad("jwt a { algorithm = HS256 key = k }", ":1: jwt \"a\": key: expected the absolute path");
+	bad("jwt a { algorithm = HS256 key = /k leeway = 11min }", ":1: leeway: expected a time");
+	bad("jwt a { algorithm = HS256 key = /k }\njwt a { algorithm = HS256 key = /k }", ":2: ");
+	bad("jwt { algorithm = HS256 key = /k }", ":1: ");
+	bad("anonymous = sometimes", ":1: anonymous: expected one of yes read-only no, not 'sometimes'");
+}
+
 static void test_identity_options(void **state)
 {
 	struct config *c = good("anonymous = no\nendpoint \"/a\" { }\nendpoint \"/b\" { anonymous = yes }\n"
+				"endpoint \"/c\" { anonymous = read-only }\nendpoint \"/d\" { anonymous = true }\n"
 				"token_cookie = \"auth-1\"\n");
 
 	(void)state;
-	assert_false(c->anonymous);
-	assert_false(c->endpoints[0].anonymous);
-	assert_true(c->endpoints[1].anonymous);
+	assert_int_equal(c->anonymous, CONFIG_ANONYMOUS_NO);
+	assert_int_equal(c->endpoints[0].anonymous, CONFIG_ANONYMOUS_NO);
+	assert_int_equal(c->endpoints[1].anonymous, CONFIG_ANONYMOUS_YES);
+	assert_int_equal(c->endpoints[2].anonymous, CONFIG_ANONYMOUS_READ_ONLY);
+	assert_int_equal(c->endpoints[3].anonymous, CONFIG_ANONYMOUS_YES); /* as it was when there were two */
+	assert_int_equal(c->token_warning, 60000);
 	assert_string_equal(c->token_cookie, "auth-1");
 	assert_false(c->token_query);
 	assert_int_equal(c->auth_timeout, 10000);
@@ -225,7 +265,8 @@ static void test_print_can_be_loaded_again(void **state)
 				"listener u { path = /run/x.sock mode = \"0600\" }\n"
 				"endpoint \"/e\" { handler = echo listener = {u} announce = name }\n"
 				"token \"" HASH "\" { user = \"a b\" role = admin }\n"
-				"token \"/t$\" { user = u name = \"Ann B\" }\n");
+				"token \"/t$\" { user = u name = \"Ann B\" }\nanonymous = read-only\n"
+				"jwt \"j $\" { algorithm = RS256 key = \"/k $\" kid = a leeway = 90s }\n");
 	char *first = NULL, *second = NULL;
 	size_t n;
 	FILE *f = open_memstream(&first, &n);
@@ -242,6 +283,11 @@ static void test_print_can_be_loaded_again(void **state)
 	assert_int_equal(c->tokens[0].role, CONFIG_ROLE_ADMIN);
 	assert_string_equal(c->tokens[1].title, "/t$");
 	assert_string_equal(c->tokens[1].name, "Ann B");
+	assert_int_equal(c->anonymous, CONFIG_ANONYMOUS_READ_ONLY);
+	assert_string_equal(c->jwts[0].title, "j $");
+	assert_string_equal(c->jwts[0].key, "/k $");
+	assert_int_equal(c->jwts[0].algorithm, CONFIG_ALGORITHM_RS256);
+	assert_int_equal(c->jwts[0].leeway, 90000);
 	f = open_memstream(&second, &n);
 	config_print(c, f);
 	fclose(f);
@@ -365,6 +411,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),	     cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_tokens),		     cmocka_unit_test(test_tokens_refused),
+		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_identity_options),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_print_can_be_loaded_again),
 		cmocka_unit_test(test_the_file_that_is_installed),

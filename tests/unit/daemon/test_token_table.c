@@ -74,7 +74,8 @@ static struct tokens *table_of_file(char *err)
 
 static void knows(const struct tokens *t, const char *token, size_t len, const char *user)
 {
-	struct identity *id = identity_of_token(t, token, len);
+	const char *why;
+	struct identity *id = identity_of_token(t, token, len, &why);
 
 	assert_non_null(id);
 	assert_string_equal(id->user->data, user);
@@ -94,17 +95,19 @@ static void refuses(const void *bytes, size_t len, mode_t mode, const char *want
 static void test_no_tokens(void **state)
 {
 	char err[512];
+	const char *why;
 	struct tokens *t = table("", err);
 
 	(void)state;
 	assert_non_null(t);
-	assert_null(identity_of_token(t, "abc", 3));
+	assert_null(identity_of_token(t, "abc", 3, &why));
 	tokens_free(t);
 }
 
 static void test_hashes_and_files(void **state)
 {
 	char err[512], text[400];
+	const char *why;
 	struct identity *id;
 	struct tokens *t;
 
@@ -114,12 +117,12 @@ static void test_hashes_and_files(void **state)
 		 "token \"%s\" { user = b role = admin }\n", file);
 	t = table(text, err);
 	assert_non_null(t);
-	id = identity_of_token(t, "abc", 3);
+	id = identity_of_token(t, "abc", 3, &why);
 	assert_string_equal(id->user->data, "a");
 	assert_string_equal(id->name->data, "Ann");
 	assert_int_equal(id->role, ROLE_MODERATOR);
 	identity_free(id);
-	id = identity_of_token(t, "s3cret", 6);
+	id = identity_of_token(t, "s3cret", 6, &why);
 	assert_string_equal(id->user->data, "b");
 	assert_null(id->name);
 	assert_int_equal(id->role, ROLE_ADMIN);
@@ -204,6 +207,61 @@ static void test_the_same_twice(void **state)
 	assert_non_null(strstr(err, "/conf:2: token \"" ABC "\": the same token is there already"));
 }
 
+/* ---- keys ---- */
+
+#define KEY "0123456789abcdef0123456789abcdef"
+
+static struct tokens *table_of_key(const char *algorithm, const char *key, mode_t mode, char *err)
+{
+	char text[200];
+
+	write_file(file, key, strlen(key), mode);
+	snprintf(text, sizeof(text), "\njwt site { algorithm = %s key = \"%s\" }\n", algorithm, file);
+	return table(text, err);
+}
+
+static void refuses_key(const char *algorithm, const char *key, mode_t mode, const char *want)
+{
+	char err[512], whole[512];
+
+	assert_null(table_of_key(algorithm, key, mode, err));
+	snprintf(whole, sizeof(whole), "%s:2: jwt \"site\": %s: %s", conf, file, want);
+	assert_string_equal(err, whole);
+}
+
+static void test_keys(void **state)
+{
+#ifdef HAVE_LIBJWT
+	char err[512];
+
+	tokens_free(table_of_key("HS256", KEY, 0640, err));
+	tokens_free(table_of_key("HS256", KEY "\n", 0600, err));
+	refuses_key("HS256", KEY, 0644, "everybody on this machine can read or write it: chmod o-rw it");
+	refuses_key("HS256", "short\n", 0600,
+		    "it is shorter than 32 bytes, which HS256 needs: openssl rand -hex 32 makes a good one");
+	/* a public key may be read by all */
+	refuses_key("RS256", KEY, 0644, "it is no public key in PEM form (-----BEGIN PUBLIC KEY-----)");
+	refuses_key("ES256", KEY, 0646, "everybody on this machine can write it: chmod o-w it");
+	unlink(file);
+	assert_null(table("jwt site { algorithm = ES256 key = /nowhere/at/all }", err));
+	assert_non_null(strstr(err, ":1: jwt \"site\": /nowhere/at/all: No such file or directory"));
+	assert_null(table("jwt site { algorithm = ES256 key = /tmp }", err));
+	assert_non_null(strstr(err, ":1: jwt \"site\": /tmp: it is no file"));
+#else
+	refuses_key("HS256", KEY, 0640, "this natterd was built without libjwt, and takes no JSON Web Tokens");
+#endif
+	(void)state;
+}
+
+static void test_a_key_that_is_too_large(void **state)
+{
+	static char large[20000];
+
+	(void)state;
+	memset(large, 'x', sizeof(large) - 1);
+	refuses_key("HS256", large, 0600, "it is too large to be a key");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +271,8 @@ int main(void)
 		cmocka_unit_test(test_files_refused),
 		cmocka_unit_test(test_no_such_file),
 		cmocka_unit_test(test_the_same_twice),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_a_key_that_is_too_large),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

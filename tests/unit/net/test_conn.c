@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/conn.h"
@@ -21,6 +22,7 @@
 #include "net/sweep.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
+#include "wire/netmask.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -55,13 +57,14 @@ static struct {
 	bool hold;                  /* when it opens */
 	uint32_t pause;             /* after every message, ms */
 	bool hold_after;            /* every message */
+	const char *address;        /* at the end; NULL: 127.0.0.1 */
 } up;
 
 static void on_request(struct conn *c, const struct http_request *r, struct conn_answer *a)
 {
 	(void)c;
 	assert_string_equal(r->listener, "main");
-	assert_string_equal(r->address, "127.0.0.1");
+	assert_string_equal(r->address, up.address ? up.address : "127.0.0.1");
 	up.requests++;
 	up.full = r->full;
 	up.websocket = r->websocket;
@@ -93,7 +96,7 @@ static void on_message(struct conn *c, bool text, char *data, size_t len)
 
 static void on_closed(struct conn *c, enum close_reason r)
 {
-	assert_string_equal(conn_address(c), "127.0.0.1");
+	assert_string_equal(conn_address(c), up.address ? up.address : "127.0.0.1");
 	up.closed++;
 	up.reason = (int)r;
 	up.conn = NULL;
@@ -419,6 +422,136 @@ static void test_who_is_too_many_is_told(void **state)
 		hang_up(&clients[i]);
 	until(total.value == 0);
 	assert_int_equal(up.closed, 4);
+}
+
+/* Has the limits of addresses and handshakes, too. */
+static struct worker_shared shared;
+
+static void share(struct addr_limit_opts addr, size_t max_handshakes)
+{
+	shared = (struct worker_shared){ .addresses = addr_limit_book() };
+	worker->opts.shared = &shared;
+	worker->opts.addr = addr;
+	worker->opts.max_handshakes = max_handshakes;
+}
+
+static void unshare(void)
+{
+	until(total.value == 0);
+	assert_int_equal(shared.handshakes.value, 0);
+	worker->opts.shared = NULL;
+	book_free(shared.addresses);
+}
+
+static void test_an_address_with_too_many_is_told(void **state)
+{
+	static const char refusal[] = "HTTP/1.1 429 Too Many Requests\r\n";
+	struct client *c;
+
+	(void)state;
+	share((struct addr_limit_opts){ .connections = 1 }, 100);
+	join();
+	c = join_at(1);
+	put(c, REQUEST, sizeof(REQUEST) - 1);
+	expect_text(c, refusal);
+	until(at_end(c));
+	assert_non_null(strstr((char *)c->in, "\r\nRetry-After: 10\r\n"));
+	assert_non_null(strstr((char *)c->in, "your address has as many connections"));
+	assert_int_equal(up.requests, 1);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_refused_address_connections), 1);
+	hang_up(c);
+	hang_up(&clients[0]);
+	until(total.value == 0);
+	c = join_at(2);
+	put(c, REQUEST, sizeof(REQUEST) - 1);
+	expect_text(c, ACCEPTED); /* there is a place again */
+	hang_up(c);
+	unshare();
+}
+
+static bool is_reset(const struct client *c)
+{
+	char byte;
+
+	return recv(c->fd, &byte, 1, 0) < 0 && errno == ECONNRESET;
+}
+
+/* An address that goes on and on gets a reset, and upstairs hears nothing of it. */
+static void test_an_address_that_goes_on_is_turned_away(void **state)
+{
+	struct client *c;
+	unsigned resets = 0;
+
+	(void)state;
+	share((struct addr_limit_opts){ .connections = 1 }, 100);
+	worker->opts.max_connections = 100;
+	join();
+	for (unsigned i = 0; i < 30; i++) {
+		c = join_at(1);
+		if (i >= 11)
+			until(is_reset(c));
+		resets += i >= 11;
+		hang_up(c);
+		calm();
+	}
+	assert_int_equal(resets, 19);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_turned_away), 19);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_accepted), 12);
+	hang_up(&clients[0]);
+	unshare();
+}
+
+static void test_an_exempt_address(void **state)
+{
+	static const char *const loopback = "127.0.0.1";
+	struct net_list *list = net_list_new(&loopback, 1);
+
+	(void)state;
+	share((struct addr_limit_opts){ .connections = 1, .rate = 1, .handshakes = 1 }, 100);
+	for (int trusted = 0; trusted < 2; trusted++) {
+		worker->opts.exempt = trusted ? NULL : list;
+		worker->opts.trusted = trusted ? list : NULL;
+		for (size_t i = 0; i < 3; i++) {
+			struct client *c = join_at(i);
+
+			put(c, REQUEST, sizeof(REQUEST) - 1);
+			expect_text(c, ACCEPTED);
+		}
+		for (size_t i = 0; i < 3; i++)
+			hang_up(&clients[i]);
+		until(total.value == 0);
+	}
+	assert_int_equal(book_count(shared.addresses), 0);
+	worker->opts.trusted = NULL;
+	unshare();
+	net_list_free(list);
+}
+
+/* For one more than max_handshakes the oldest goes. */
+static void test_handshakes_give_way(void **state)
+{
+	(void)state;
+	share((struct addr_limit_opts){ 0 }, 2);
+	for (size_t i = 0; i < 2; i++) {
+		join_at(i);
+		until(worker->handshaking.count == i + 1);
+	}
+	join_at(2);
+	expect_end(&clients[0]);
+	until(total.value == 2);
+	put(&clients[1], "GET", 3);
+	until(worker->heads.count == 1);
+	worker->tick++;
+	join_at(3);
+	expect_end(&clients[1]);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_crowded_out), 2);
+	for (size_t i = 2; i < 4; i++) { /* they are well */
+		put(&clients[i], REQUEST, sizeof(REQUEST) - 1);
+		expect_text(&clients[i], ACCEPTED);
+	}
+	for (size_t i = 0; i < 4; i++)
+		hang_up(&clients[i]);
+	unshare();
 }
 
 /* ---- the end ---- */
@@ -953,6 +1086,81 @@ static void test_bufferevents_are_kept(void **state)
 	assert_int_equal(worker->bevs.n, BEV_POOL_KEPT);
 }
 
+/* ---- addresses ---- */
+
+/* The longest address there is, which a proxy says that its connection is of. */
+static void test_an_address_from_a_proxy(void **state)
+{
+	static const char longest[] = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", *const loopback = "127.0.0.0/8";
+	struct net_list *trusted = net_list_new(&loopback, 1);
+	struct client *c;
+
+	(void)state;
+	worker->opts.trusted = trusted;
+	c = join();
+	assert_string_equal(conn_address(up.conn), "127.0.0.1");
+	conn_set_address(up.conn, "10.0.0.1");
+	assert_string_equal(conn_address(up.conn), "10.0.0.1");
+	conn_set_address(up.conn, longest);
+	up.address = longest;
+	hang_up(c);
+	until(up.closed == 1);
+	until(total.value == 0);
+	worker->opts.trusted = NULL;
+	net_list_free(trusted);
+}
+
+/* Set in the request, as front does by a header. */
+static void test_a_forwarded_address_counts(void **state)
+{
+	static const char *const loopback = "127.0.0.1";
+	struct net_list *trusted = net_list_new(&loopback, 1);
+	struct conn *c;
+
+	(void)state;
+	share((struct addr_limit_opts){ .connections = 1 }, 100);
+	worker->opts.trusted = trusted;
+	for (size_t i = 0; i < 2; i++) {
+		join_at(i);
+		until(worker->handshaking.count == 1);
+		c = first_of(&worker->handshaking);
+		conn_set_address(c, "10.0.0.7");
+		conn_set_address(c, i ? "10.0.0.8" : "2001:db8::1");
+		conn_set_address(c, i ? "2001:db8::2" : "2001:db8::1");
+		up.address = conn_address(c);
+		put(&clients[i], REQUEST, sizeof(REQUEST) - 1);
+		if (i == 0)
+			expect_text(&clients[i], ACCEPTED);
+		else
+			expect_text(&clients[i], "HTTP/1.1 429 ");
+	}
+	up.address = "2001:db8::1";
+	hang_up(&clients[1]);
+	hang_up(&clients[0]);
+	until(up.closed == 1);
+	worker->opts.trusted = NULL;
+	unshare();
+	net_list_free(trusted);
+}
+
+/* Who is no proxy keeps his own. */
+static void test_an_address_for_good(void **state)
+{
+	static const char *const other = "10.0.0.0/8";
+	struct net_list *trusted = net_list_new(&other, 1);
+	struct client *c;
+
+	(void)state;
+	worker->opts.trusted = trusted;
+	c = join();
+	conn_set_address(up.conn, "10.0.0.1");
+	hang_up(c);
+	until(up.closed == 1);
+	until(total.value == 0);
+	worker->opts.trusted = NULL;
+	net_list_free(trusted);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, build, tear_down)
 
 int main(void)
@@ -963,6 +1171,10 @@ int main(void)
 		TEST(test_answers_over_http),
 		TEST(test_broken_requests_do_not_go_upstairs),
 		TEST(test_who_is_too_many_is_told),
+		TEST(test_an_address_with_too_many_is_told),
+		TEST(test_an_address_that_goes_on_is_turned_away),
+		TEST(test_an_exempt_address),
+		TEST(test_handshakes_give_way),
 		TEST(test_close_handshake),
 		TEST(test_close_without_a_code),
 		TEST(test_closing_from_here),
@@ -987,6 +1199,9 @@ int main(void)
 		TEST(test_a_backlog_is_buffered),
 		TEST(test_closing_the_parked),
 		TEST(test_bufferevents_are_kept),
+		TEST(test_an_address_from_a_proxy),
+		TEST(test_a_forwarded_address_counts),
+		TEST(test_an_address_for_good),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* that it is full is told, and meant to be */
