@@ -316,7 +316,8 @@ def test_broken_certificates(tmp_path, files, chain, key, said):
     for text in (f'listener x {{ tls = yes certificate = "{files[chain]}" key = "{files[key]}" }}',
                  f'certificate c {{ chain = "{files[chain]}" key = "{files[key]}" }}\nlistener x {{ tls = yes }}'):
         code, out = check(tmp_path, text)
-        assert code == 1 and 'listener "x": ' + said.format(**files) in out, out
+        assert code == 1 and said.format(**files) in out, out
+        assert chain == "missing" or key == "missing" or 'natterd: listener "x": ' in out
 
 
 @pytest.mark.parametrize("text, said", [
@@ -328,7 +329,7 @@ def test_broken_certificates(tmp_path, files, chain, key, said):
     ('listener x { tls = yes certificate = "{chain}" key = "{key}" }\ntls_ciphers = "none-such"', 'tls_ciphers "none-such": no cipher match'),
     ('listener x { tls = yes certificate = "{chain}" key = "{key}" }\ntls_ciphers = "TLS_NONE_SUCH"', 'tls_ciphers "TLS_NONE_SUCH": '),
     ("tls_min_version = 1.1", "expected one of 1.2 1.3, not '1.1'"),
-    ('tls_ticket_file = "{missing}"', "tls_ticket_file {missing}: No such file or directory"),
+    ('tls_ticket_file = "{missing}"', "tls_ticket_file: {missing}: No such file or directory"),
     ('tls_ticket_file = "{short}"', "tls_ticket_file {short}: it has fewer than 32 bytes"),
     ('tls_ticket_file = "{open}"', "tls_ticket_file {open}: everybody on this machine can read or write it")])
 def test_mistakes_in_the_configuration(tmp_path, files, text, said):
@@ -442,6 +443,27 @@ def test_garbage_after_the_handshake(secure):
         while c.sock.recv(4096):
             pass
     assert other.recv_until(type="system")["message"].endswith("disconnected")
+
+
+def test_tls_behind_a_proxy_header(start):
+    """The PROXY header comes first, in plain text, and may come with the hello, or in pieces."""
+    daemon = start('listener main { address = {"127.0.0.1"} port = 0 proxy_protocol = yes }\n'
+                   'trusted_proxies = {"127.0.0.0/8"}\nannounce = address', tls=True)
+    header = b"PROXY TCP4 203.0.113.7 192.0.2.1 4711 443\r\n"
+    c = daemon.connect(first=header)
+    assert c.recv_json()["message"] == "203.0.113.7 connected"
+    raw = Client("127.0.0.1", daemon.port, upgrade=False, tls=False)
+    raw.send_raw(header[:10])
+    time.sleep(0.05)
+    raw.send_raw(header[10:] + hello())
+    while len(raw.buffer) < 5:
+        raw.more()
+    assert raw.buffer[:2] == b"\x16\x03"
+    plain = Client("127.0.0.1", daemon.port, upgrade=False, tls=False)
+    plain.send_raw(header + plain.request)
+    assert plain.read_response() == 400
+    for c in (raw, plain):
+        c.close()
 
 
 # ---- beginning and end ----
