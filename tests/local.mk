@@ -208,6 +208,7 @@ EXTRA_DIST += \
 	tests/conform/handshake_cases.py \
 	tests/conform/registry.py \
 	tests/conform/run \
+	tests/daemon/certs.py \
 	tests/daemon/conftest.py \
 	tests/bench/agree \
 	tests/bench/agree.txt \
@@ -240,6 +241,8 @@ EXTRA_DIST += \
 	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
 	tests/daemon/test_scale.py \
+	tests/daemon/test_tls.py \
+	tests/daemon/test_tls_chat.py \
 	tests/daemon/test_torture.py \
 	tests/daemon/test_tutorials.py \
 	tests/daemon/test_v1_bounds.py \
