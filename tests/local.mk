@@ -170,9 +170,11 @@ endif
 TESTS += \
 	tests/lint/layers \
 	tests/lint/docs \
+	tests/lint/web \
 	tests/conform/run \
 	tests/daemon/run \
-	tests/browser/run
+	tests/browser/run \
+	tests/browser/run_node
 
 AM_TESTS_ENVIRONMENT = \
 	NATTERD='$(abs_builddir)/natterd'; export NATTERD; \
@@ -185,11 +187,18 @@ EXTRA_DIST += \
 	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
+	tests/browser/natter_js.test.mjs \
+	tests/browser/natter_js_chromium.test.mjs \
+	tests/browser/natter_js_faults.test.mjs \
+	tests/browser/natter_js_package.test.mjs \
+	tests/browser/natter_js_types.ts \
 	tests/browser/natterd.mjs \
 	tests/browser/origins.test.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
+	tests/browser/proxy.mjs \
 	tests/browser/run \
+	tests/browser/run_node \
 	tests/browser/screenshot.mjs \
 	tests/browser/tls.test.mjs \
 	tests/conform/cases_close.py \
@@ -225,6 +234,7 @@ EXTRA_DIST += \
 	tests/bench/rivals/ws.mjs \
 	tests/bench/run \
 	tests/daemon/natterd.py \
+	tests/daemon/proxies.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
 	tests/daemon/test_bench_run.py \
@@ -240,6 +250,9 @@ EXTRA_DIST += \
 	tests/daemon/test_origins.py \
 	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
+	tests/daemon/test_proxies.py \
+	tests/daemon/test_proxy.py \
+	tests/daemon/test_reload.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_tls.py \
 	tests/daemon/test_tls_chat.py \
@@ -264,6 +277,7 @@ EXTRA_DIST += \
 	tests/daemon/v1.py \
 	tests/lint/docs \
 	tests/lint/layers \
+	tests/lint/web \
 	tests/torture/check.py \
 	tests/torture/client.py \
 	tests/torture/log.py \

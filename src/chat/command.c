@@ -184,7 +184,7 @@ static enum reply command_auth(struct ask *a)
 
 	if (token == NULL)
 		return bad(a, "token is a string");
-	id = identity_of_token(a->s->policy->tokens, token, strlen(token), &a->detail);
+	id = identity_of_token(hub_rules(a->s->hub)->tokens, token, strlen(token), &a->detail);
 	if (id == NULL) {
 		log_limited(LOG_LEVEL_INFO, "token refused", "address=%s why=\"%s\"", a->s->sink.ops->address(&a->s->sink),
 			    a->detail);
@@ -274,6 +274,7 @@ static enum reply command_join(struct ask *a)
 {
 	struct session *s = a->s;
 	const struct session_policy *p = s->policy;
+	const struct hub_rules *rules = hub_rules(s->hub);
 	json_t *name = member(a, "room");
 	int64_t history = number(a, "history");
 	struct hub_wish wish = { .person = s->person, .v1 = true, .announced = p->announce != ANNOUNCE_OFF,
@@ -290,7 +291,7 @@ static enum reply command_join(struct ask *a)
 	wish.room = name_room(json_string_value(name), json_string_length(name), &a->detail);
 	if (wish.room == NULL)
 		why = REPLY_bad_room;
-	else if (p->room_exists && !p->room_exists(p, wish.room))
+	else if (rules->room_exists && !rules->room_exists(rules->room_exists_arg, wish.room))
 		why = REPLY_no_such_room;
 	else if (!session_may(s, GRANT_JOIN, wish.room->data, wish.room->len))
 		why = REPLY_room_forbidden;

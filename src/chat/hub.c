@@ -52,6 +52,8 @@ uint32_t hub_next_serial(struct hub *h) { return ++h->last_serial; }
 uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->opts.self + 1) << 32) | serial; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
+const struct hub_rules *hub_rules(const struct hub *h) { return &h->opts.rules; }
+void hub_set_rules(struct hub *h, const struct hub_rules *r) { h->opts.rules = *r; }
 struct expiry *hub_expiry(struct hub *h) { return h->expiry; }
 struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
 struct name_cache *hub_name_keys(struct hub *h) { return h->name_keys; }
@@ -230,7 +232,7 @@ static void open_join(struct letter *letter, void *reader)
 	struct room *r = hub_home_room(h, l->room);
 
 	if (r == NULL) {
-		l->place = l->place || shared_count_take(h->opts.rooms, h->opts.max_rooms) || make_place(h);
+		l->place = l->place || shared_count_take(h->opts.rooms, h->opts.rules.max_rooms) || make_place(h);
 		if (!l->place && ++l->asked < h->opts.n) {
 			l->letter.open = open_ask;
 			post(h, (h->opts.self + l->asked) % h->opts.n, letter);
@@ -261,7 +263,7 @@ static struct room *room_for(struct hub *h, struct request *q)
 {
 	struct room *r;
 
-	if (!shared_count_take(h->opts.rooms, h->opts.max_rooms) && !make_place(h))
+	if (!shared_count_take(h->opts.rooms, h->opts.rules.max_rooms) && !make_place(h))
 		return NULL;
 	r = room_new(&h->room_opts, q->room);
 	if (r && strmap_put(h->rooms, q->room->data, q->room->len, r) == 0)
@@ -769,7 +771,7 @@ void hub_tick(struct hub *h)
 
 	for (size_t pos = 0; (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;) {
 		room_tick(r);
-		if (room_is_empty(r) && now - room_empty_since(r) >= h->opts.room_keep)
+		if (room_is_empty(r) && now - room_empty_since(r) >= h->opts.rules.room_keep)
 			over = r;
 	}
 	/* The map must not change in the walk: one a tick is enough, max_rooms makes its own place. */

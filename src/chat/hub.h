@@ -30,6 +30,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What counts for all at once, and may change while there are sessions: see hub_set_rules(). */
+struct hub_rules {
+	size_t max_rooms;
+	uint32_t room_keep;               /* ms that an empty room keeps its past */
+	uint32_t announce_max;            /* members above which joins and partings are summed up */
+	uint32_t who_max;                 /* members above which they are only counted */
+	uint32_t session_keep;            /* ms that a session outlives its connection */
+	const struct tokens *tokens;      /* by which one may log in; NULL: none */
+	/* whether a room that a client names may be entered; NULL: any */
+	bool (*room_exists)(const void *arg, const struct payload *room);
+	const void *room_exists_arg;
+};
+
 struct hub_opts {
 	unsigned self, n;                 /* this worker, and how many there are */
 	struct mailbox *const *mailboxes; /* one a worker; their reader is the worker's hub */
@@ -37,11 +50,7 @@ struct hub_opts {
 	struct shared_map *names;         /* who has which name, in the whole server */
 	struct shared_map *sessions;      /* and who has which session */
 	struct shared_count *rooms;       /* how many rooms have a home */
-	size_t max_rooms;
-	uint32_t room_keep;               /* ms that an empty room keeps its past */
-	uint32_t announce_max;            /* members above which joins and partings are summed up */
-	uint32_t who_max;                 /* members above which they are only counted */
-	uint32_t session_keep;            /* ms that a session outlives its connection */
+	struct hub_rules rules;           /* until others are set */
 	struct secret_key key;            /* that signs sessions */
 	bool key_kept;                    /* it is older than this process: so may sessions be */
 	struct audience *(*audience_new)(void *arg); /* NULL: no memory */
@@ -64,6 +73,10 @@ struct membership {
 };
 
 struct hub *hub_new(const struct hub_opts *opts);
+
+/* From now on R counts, whose tokens and arg must stay until others do. */
+void hub_set_rules(struct hub *h, const struct hub_rules *r);
+const struct hub_rules *hub_rules(const struct hub *h);
 
 /* No session may be left. Letters to this hub must not be opened any more. */
 void hub_free(struct hub *h);

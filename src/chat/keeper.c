@@ -143,7 +143,7 @@ static void keep(struct keeper *k, const unsigned char *id, uint32_t serial, str
 	memcpy(x->id, id, SECRET_ID_LEN);
 	x->serial = serial;
 	x->person = person;
-	x->until = clock_ms() + hub_options(k->hub)->session_keep;
+	x->until = clock_ms() + hub_rules(k->hub)->session_keep;
 	list_append(&k->in_order, &x->node);
 	oldest = list_first(&k->in_order);
 	if (k->in_order.count > KEEPER_MAX)
@@ -317,7 +317,7 @@ enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const 
 		return v1_resumed(v, REPLY_COUNT, v->id, NULL), REPLY_COUNT;
 	if (from == 0) {
 		/* From before this start, which forgot all that had no name. */
-		if (!o->key_kept || clock_ms() - k->started > o->session_keep ||
+		if (!o->key_kept || clock_ms() - k->started > o->rules.session_keep ||
 		    shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, number(k, serial)) != 0)
 			return REPLY_session_unknown;
 		release_id(k, v, serial);

@@ -128,7 +128,7 @@ static void tell_presence(struct room *r, const char *event, const struct person
 	payload_unref(text);
 }
 
-static bool is_crowded(const struct room *r) { return r->seats > r->opts->hub->announce_max; }
+static bool is_crowded(const struct room *r) { return r->seats > r->opts->hub->rules.announce_max; }
 
 /* In a large room one line for each that comes would be members² lines: they are summed up. */
 void room_announce(struct room *r, struct payload *line, uint32_t *sum, const char *event, const struct person *p)

@@ -31,7 +31,7 @@ static void answer_with(struct room *r, struct request *q, json_t *o)
 
 void room_who(struct room *r, struct request *q)
 {
-	bool more = false, few = members_count(&r->members) <= r->opts->hub->who_max;
+	bool more = false, few = members_count(&r->members) <= r->opts->hub->rules.who_max;
 	json_t *page = few ? members_page(&r->members, q->text->data, q->limit, &more) : NULL;
 
 	answer_with(r, q, json_pack("{s:s,s:o*,s:b,s:I,s:I}", "type", "who", "members", page, "more", (int)more, "count",

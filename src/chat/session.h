@@ -36,15 +36,12 @@ struct session_policy {
 	const char *const *reserved_types;
 	size_t n_reserved_types;
 	const struct name_list *reserved_names;
-	const struct tokens *tokens;
 	bool anonymous;                  /* who is not logged in may do something, */
 	bool read_only;                  /* but nothing that others hear */
 	uint32_t token_warning;          /* who has a token that expires is told so long before */
 	uint32_t auth_timeout;
 	uint32_t recover_max;
 	uint32_t rooms_max;              /* of a connection */
-	/* whether a room that a client names may be entered; NULL: any */
-	bool (*room_exists)(const struct session_policy *p, const struct payload *room);
 	/* only told: */
 	uint64_t max_message;
 	uint32_t cid_keep, session_keep, ping_interval;

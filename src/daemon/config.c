@@ -1,13 +1,11 @@
 #include <config.h>
 
 #include "daemon/config.h"
-
+#include "daemon/config_check.h"
 #include "daemon/origins.h"
 
-#include "chat/name.h"
 #include "wire/http_head.h"
 #include "wire/netmask.h"
-#include "wire/utf8.h"
 
 #include <arpa/inet.h>
 #include <confuse.h>
@@ -18,7 +16,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 
 /* ---- the table ---- */
 
@@ -187,15 +184,6 @@ static void expected(const struct row *r, char *buf, size_t size)
 		list_words(r->kind, buf, size);
 }
 
-/* Text as it may go into JSON, a header or a path. */
-static bool is_text(const char *s)
-{
-	for (const char *p = s; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return false;
-	return utf8_valid(s, strlen(s));
-}
-
 /* Whether S is a good value for R; WHY says what was expected. */
 static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 {
@@ -223,7 +211,7 @@ static bool is_good(const struct row *r, const char *s, char *why, size_t size)
 		return origins_valid(s);
 	}
 	snprintf(why, size, "UTF-8 text without control characters");
-	return is_text(s);
+	return config_is_text(s);
 }
 
 /* ---- reading ---- */
@@ -263,43 +251,6 @@ static int check_option(cfg_t *cfg, cfg_opt_t *opt)
 	return -1;
 }
 
-/* What one row alone cannot know. */
-static const char *bad_listener(cfg_t *l)
-{
-	const char *path = cfg_getstr(l, "path"), *mode = cfg_getstr(l, "mode");
-	struct sockaddr_un un;
-
-	if (path[0] && path[0] != '/')
-		return "path: expected an absolute path";
-	if (strlen(path) >= sizeof(un.sun_path))
-		return "path: too long for a unix socket";
-	if (mode[0] == '\0' || strspn(mode, "01234567") != strlen(mode) || strlen(mode) > 4)
-		return "mode: expected octal permissions like 0660";
-	if (cfg_getstr(l, "certificate")[0] && cfg_size(l, "certificates"))
-		return "expected certificate, or certificates, not both";
-	if (cfg_getstr(l, "key")[0] && !cfg_getstr(l, "certificate")[0])
-		return "key: expected a certificate, too";
-	return NULL;
-}
-
-static const char *bad_certificate(cfg_t *c)
-{
-	const char *chain = cfg_getstr(c, "chain");
-
-	return chain == NULL || chain[0] == '\0' ? "chain: expected a file" : NULL;
-}
-
-static const char *bad_endpoint(cfg_t *e)
-{
-	const char *path = cfg_title(e), *star = strchr(path, '*');
-
-	if (path[0] != '/')
-		return "an endpoint's path begins with /";
-	if (star && (star[1] != '\0' || star[-1] != '/'))
-		return "an endpoint's path may have a * only as its end /*";
-	return NULL;
-}
-
 static int hex_value(char c)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -324,59 +275,6 @@ static bool parse_hash(const char *s, unsigned char hash[32])
 		hash[i] = (unsigned char)(high << 4 | low);
 	}
 	return true;
-}
-
-static bool is_token_title(const char *title)
-{
-	unsigned char hash[32];
-
-	return parse_hash(title, hash) || (title[0] == '/' && is_text(title));
-}
-
-static const char *bad_token(cfg_t *t)
-{
-	const char *user = cfg_getstr(t, "user"), *name = cfg_getstr(t, "name"), *why = NULL;
-	struct payload *p;
-
-	if (user == NULL)
-		return "user: expected a user's id";
-	p = name_user(user, strlen(user), &why);
-	if (p && name[0]) {
-		payload_unref(p);
-		p = name_person(name, strlen(name), &why);
-	}
-	payload_unref(p);
-	return p ? NULL : why;
-}
-
-static const char *bad_jwt(cfg_t *j)
-{
-	const char *key = cfg_getstr(j, "key");
-
-	if (cfg_getstr(j, "algorithm") == NULL)
-		return "algorithm: expected one of HS256 RS256 ES256";
-	return key && key[0] == '/' ? NULL : "key: expected the absolute path of a file that has the key";
-}
-
-static int check_section(cfg_t *cfg, cfg_opt_t *opt)
-{
-	cfg_t *s = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
-	const char *kind = cfg_opt_name(opt), *bad;
-
-	if (strcmp(kind, "token") == 0 && !is_token_title(cfg_title(s))) {
-		/* The title is not repeated: it may be the token itself. */
-		cfg_error(cfg, "token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token");
-		return -1;
-	}
-	bad = strcmp(kind, "listener") == 0      ? bad_listener(s)
-	      : strcmp(kind, "certificate") == 0 ? bad_certificate(s)
-	      : strcmp(kind, "token") == 0       ? bad_token(s)
-	      : strcmp(kind, "jwt") == 0         ? bad_jwt(s)
-						 : bad_endpoint(s);
-	if (bad == NULL)
-		return 0;
-	cfg_error(cfg, "%s \"%s\": %s", kind, cfg_title(s), bad);
-	return -1;
 }
 
 /* libconfuse's description of a section, made from its rows. Everything is text to it; we know the kinds. */
@@ -441,11 +339,6 @@ static cfg_t *new_parser(void)
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
 	validate_all(cfg, "jwt|", jwt_rows, N_JWT);
-	cfg_set_validate_func(cfg, "jwt", check_section);
-	cfg_set_validate_func(cfg, "listener", check_section);
-	cfg_set_validate_func(cfg, "certificate", check_section);
-	cfg_set_validate_func(cfg, "endpoint", check_section);
-	cfg_set_validate_func(cfg, "token", check_section);
 	return cfg;
 }
 
@@ -474,8 +367,8 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 	switch (r->kind) {
 	case LIST:
 		return copy_list((struct config_list *)(void *)member, cfg, r->name);
-	case STRING:
-		return (*(char **)(void *)member = strdup(s)) != NULL;
+	case STRING: /* NULL where there is no default and nothing is said, which config_check() finds */
+		return s == NULL || (*(char **)(void *)member = strdup(s)) != NULL;
 	case SIZE:
 		parse_number(r->kind, s, &n);
 		*(uint64_t *)(void *)member = n;
@@ -490,19 +383,22 @@ static bool store(void *base, const struct row *r, cfg_t *cfg)
 		parse_word(r->kind, s, &w);
 		*(bool *)member = w;
 		return true;
-	default:
-		parse_word(r->kind, s, &w);
+	default: /* as above: CONFIG_MISSING */
+		if (s == NULL)
+			w = CONFIG_MISSING;
+		else
+			parse_word(r->kind, s, &w);
 		*(uint32_t *)(void *)member = w;
 		return true;
 	}
 }
 
-/* FILE:LINE of a section, the caller's. NULL: no memory. */
-static char *where_is(const cfg_t *s)
+/* "FILE:LINE", which the caller owns. */
+static char *where_is(cfg_t *s)
 {
 	char where[4200];
 
-	snprintf(where, sizeof(where), "%s:%d", s->filename, s->line);
+	snprintf(where, sizeof(where), "%s:%d", s->filename ? s->filename : "", s->line);
 	return strdup(where);
 }
 
@@ -535,7 +431,7 @@ static bool fill_certificate(struct config_certificate *c, cfg_t *s)
 /* What the section does not say is as the global option of the same name. */
 static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 {
-	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL;
+	bool good = (e->path_pattern = strdup(cfg_title(s))) != NULL && (e->where = where_is(s)) != NULL;
 
 	for (size_t i = 0; i < N_ENDPOINT; i++) {
 		const struct row *r = &endpoint_rows[i];
@@ -547,11 +443,8 @@ static bool fill_endpoint(struct config_endpoint *e, cfg_t *s, cfg_t *top)
 
 static bool fill_jwt(struct config_jwt *j, cfg_t *s)
 {
-	bool good;
+	bool good = (j->title = strdup(cfg_title(s))) != NULL && (j->where = where_is(s)) != NULL;
 
-	j->where = where_is(s);
-	j->title = strdup(cfg_title(s));
-	good = j->where && j->title;
 	for (size_t i = 0; i < N_JWT; i++)
 		good = store(j, &jwt_rows[i], s) && good;
 	return good;
@@ -559,11 +452,8 @@ static bool fill_jwt(struct config_jwt *j, cfg_t *s)
 
 static bool fill_token(struct config_token *t, cfg_t *s)
 {
-	bool good;
+	bool good = (t->title = strdup(cfg_title(s))) != NULL && (t->where = where_is(s)) != NULL;
 
-	t->where = where_is(s);
-	t->title = strdup(cfg_title(s));
-	good = t->where && t->title;
 	t->hashed = parse_hash(cfg_title(s), t->sha256);
 	for (size_t i = 0; i < N_TOKEN; i++)
 		good = store(t, &token_rows[i], s) && good;
@@ -604,69 +494,6 @@ static bool fill(struct config *c, cfg_t *cfg)
 	return true;
 }
 
-static bool names_listener(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_listeners; i++)
-		if (strcmp(c->listeners[i].name, name) == 0)
-			return true;
-	return false;
-}
-
-/* Every listener that an endpoint names has to be there, and nobody be kept out by accident. */
-static bool check_names(const struct config *c, const char *file, char *err, size_t errlen)
-{
-	for (size_t i = 0; i < c->n_listeners; i++) {
-		if (!c->listeners[i].proxy_protocol || c->trusted_proxies.n)
-			continue;
-		snprintf(err, errlen,
-			 "%s: listener \"%s\": with proxy_protocol = yes nobody can connect while trusted_proxies is empty",
-			 file, c->listeners[i].name);
-		return false;
-	}
-	for (size_t i = 0; i < c->n_endpoints; i++) {
-		const struct config_endpoint *e = &c->endpoints[i];
-
-		for (size_t k = 0; k < e->listener.n; k++) {
-			if (names_listener(c, e->listener.v[k]))
-				continue;
-			snprintf(err, errlen, "%s: endpoint \"%s\": there is no listener \"%s\"", file, e->path_pattern,
-				 e->listener.v[k]);
-			return false;
-		}
-	}
-	return true;
-}
-
-static bool names_certificate(const struct config *c, const char *title)
-{
-	for (size_t i = 0; i < c->n_certificates; i++)
-		if (strcmp(c->certificates[i].title, title) == 0)
-			return true;
-	return false;
-}
-
-/* Every section that a listener names has to be there, and one that speaks TLS needs one. */
-static bool check_certificates(const struct config *c, const char *file, char *err, size_t errlen)
-{
-	for (size_t i = 0; i < c->n_listeners; i++) {
-		const struct config_listener *l = &c->listeners[i];
-
-		for (size_t k = 0; k < l->certificates.n; k++) {
-			if (names_certificate(c, l->certificates.v[k]))
-				continue;
-			snprintf(err, errlen, "%s: listener \"%s\": there is no certificate \"%s\"", file, l->name,
-				 l->certificates.v[k]);
-			return false;
-		}
-		if (!l->tls || l->certificate[0] || c->n_certificates)
-			continue;
-		snprintf(err, errlen, "%s: listener \"%s\": tls = yes needs a certificate: certificate = FILE and key = FILE",
-			 file, l->name);
-		return false;
-	}
-	return true;
-}
-
 /* At least one listener and one endpoint: a section of defaults where the file has none. */
 static bool parse_missing_sections(cfg_t *cfg)
 {
@@ -699,37 +526,88 @@ static bool at_end(cfg_t *cfg)
 	return cfg_parse_buf(cfg, "\"" END_MARK "\" = yes\n") == CFG_SUCCESS && strcmp(cfg_getstr(cfg, END_MARK), "yes") == 0;
 }
 
+/* Behind a whole file this is one too many; where a section has no end libconfuse does not mind, and this ends it. */
+#define BRACE "\n}\n"
+#define BRACE_LEN (sizeof(BRACE) - 1)
+
+/* All of the file, and BRACE behind it. The caller owns it. */
+static char *read_file(const char *file, size_t *len, char *err, size_t errlen)
+{
+	FILE *f = fopen(file, "r"), *to;
+	char *text = NULL, some[4096];
+	size_t n, got;
+	int e;
+
+	to = f ? open_memstream(&text, &n) : NULL;
+	while (to && (got = fread(some, 1, sizeof(some), f)) > 0)
+		fwrite(some, 1, got, to);
+	e = errno;
+	if (to && (fwrite(BRACE, 1, BRACE_LEN, to), fclose(to)) == 0 && !ferror(f)) {
+		fclose(f);
+		*len = n - BRACE_LEN;
+		return text;
+	}
+	snprintf(err, errlen, "%s: %s", file, strerror(e));
+	if (f)
+		fclose(f);
+	free(text);
+	return NULL;
+}
+
+static bool parse_text(cfg_t *cfg, const char *file, char *text, size_t len)
+{
+	FILE *f = len ? fmemopen(text, len, "r") : NULL;
+	int rc = len ? CFG_PARSE_ERROR : CFG_SUCCESS;
+
+	free(cfg->filename);
+	cfg->filename = strdup(file);
+	if (f) {
+		rc = cfg_parse_fp(cfg, f);
+		fclose(f);
+	}
+	return rc == CFG_SUCCESS;
+}
+
+static bool sections_end(const char *file, char *text, size_t len)
+{
+	cfg_t *again = new_parser();
+	bool good = again != NULL;
+
+	if (again) {
+		cfg_set_error_function(again, ignore_error);
+		good = !parse_text(again, file, text, len + BRACE_LEN);
+		cfg_free(again);
+	}
+	return good;
+}
+
 static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
 {
-	FILE *f;
-	int rc;
+	size_t len;
+	char *text;
+	bool good;
 
 	if (file == NULL)
 		return true;
-	f = fopen(file, "r");
-	if (f == NULL) {
-		snprintf(err, errlen, "%s: %s", file, strerror(errno));
+	text = read_file(file, &len, err, errlen);
+	if (text == NULL)
 		return false;
+	good = parse_text(cfg, file, text, len);
+	if (!good && !report.failed)
+		cfg_error(cfg, "an option without a name");
+	if (good && !(at_end(cfg) && sections_end(file, text, len))) {
+		snprintf(err, errlen, "%s: a section, a comment or a quoted text has no end", file);
+		good = false;
 	}
-	free(cfg->filename);
-	cfg->filename = strdup(file);
-	rc = cfg_parse_fp(cfg, f);
-	fclose(f);
-	if (rc != CFG_SUCCESS) {
-		if (!report.failed)
-			cfg_error(cfg, "an option without a name");
-		return false;
-	}
-	if (at_end(cfg))
-		return true;
-	snprintf(err, errlen, "%s: a comment or a quoted text has no end", file);
-	return false;
+	free(text);
+	return good;
 }
 
 struct config *config_load(const char *file, char *err, size_t errlen)
 {
 	struct config *c = calloc(1, sizeof(*c));
 	cfg_t *cfg = new_parser();
+	struct faults faults;
 	bool good;
 
 	snprintf(err, errlen, "no memory");
@@ -737,11 +615,15 @@ struct config *config_load(const char *file, char *err, size_t errlen)
 	report.size = errlen;
 	report.failed = false;
 	reset_scanner();
-	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg) &&
-	       check_names(c, file, err, errlen) && check_certificates(c, file, err, errlen);
+	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg);
 	if (cfg)
 		cfg_free(cfg);
+	faults_init(&faults, err, errlen);
+	if (c)
+		atomic_init(&c->refs, 1);
 	if (good)
+		config_check(c, file, &faults);
+	if (good && faults.len == 0)
 		return c;
 	config_free(c);
 	return NULL;
@@ -777,9 +659,15 @@ static void free_listeners(struct config *c)
 	free(c->listeners);
 }
 
+struct config *config_ref(struct config *c)
+{
+	atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+	return c;
+}
+
 void config_free(struct config *c)
 {
-	if (c == NULL)
+	if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	free_listeners(c);
 	for (size_t i = 0; i < c->n_certificates; i++) {
@@ -791,6 +679,7 @@ void config_free(struct config *c)
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		free_rows(&c->endpoints[i], endpoint_rows, N_ENDPOINT);
 		free(c->endpoints[i].path_pattern);
+		free(c->endpoints[i].where);
 	}
 	free(c->endpoints);
 	for (size_t i = 0; i < c->n_tokens; i++) {

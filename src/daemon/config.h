@@ -3,11 +3,12 @@
  *
  * Options, defaults and ranges are rows of config.def; libconfuse reads the
  * file. A configuration is checked whole: what config_load() gives is good, or
- * there is none and one sentence with file and line on why.
+ * there is none and sentences with file and line on why.
  */
 #ifndef NATTER_DAEMON_CONFIG_H
 #define NATTER_DAEMON_CONFIG_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,9 +45,11 @@ typedef struct config_list config_LIST;
 typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_FORWARDED, config_ROLE, config_ANONYMOUS,
 	config_ALGORITHM, config_TLS_VERSION;
 
+/* A word that is not there and has no default. */
+#define CONFIG_MISSING UINT32_MAX
+
 struct config_listener {
-	char *name;
-	char *where;        /* FILE:LINE */
+	char *name, *where; /* FILE:LINE, for what is found wrong later */
 	uint32_t mode_bits; /* mode, as a number */
 #define LISTENER(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
@@ -60,7 +63,7 @@ struct config_certificate {
 };
 
 struct config_endpoint {
-	char *path_pattern;
+	char *path_pattern, *where;
 #define ENDPOINT(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };
@@ -68,7 +71,7 @@ struct config_endpoint {
 /* Whose a token is. The token itself is not here: its hash, or the file that has it (token_table). */
 struct config_token {
 	char *title;              /* sha256:HEX, or the file's path */
-	char *where;              /* FILE:LINE, for what is found wrong later */
+	char *where;
 	bool hashed;              /* the title is a hash */
 	unsigned char sha256[32]; /* if so */
 #define TOKEN(kind, name, def, min, max, when, help) config_##kind name;
@@ -83,7 +86,9 @@ struct config_jwt {
 #include "daemon/config.def"
 };
 
+/* Counted: open connections hold the one by which they came in. */
 struct config {
+	atomic_uint refs;
 	struct config_listener *listeners;
 	size_t n_listeners;
 	struct config_certificate *certificates;
@@ -98,13 +103,19 @@ struct config {
 #include "daemon/config.def"
 };
 
-/* FILE NULL: all defaults. NULL: ERR says why, "FILE:LINE: …" where a line is to blame. */
+/*
+ * FILE NULL: all defaults. NULL: ERR says why, "FILE:LINE: …" where a line is to blame: the first thing that cannot
+ * be read, or else all that is wrong, a line each (see faults.h).
+ */
 struct config *config_load(const char *file, char *err, size_t errlen);
 
 /* Pages of every origin may connect, as far as no file says otherwise. 0, or -1: no memory. */
 int config_allow_all_origins(struct config *c);
 
-/* NULL is fine. */
+/* One more holder. Any thread. */
+struct config *config_ref(struct config *c);
+
+/* Lets go of it, and frees it after the last holder. Any thread. NULL is fine. */
 void config_free(struct config *c);
 
 /* WHERE in the configuration PATH is named, as "FILE:LINE" where that is known. */

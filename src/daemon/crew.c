@@ -1,13 +1,11 @@
 #include <config.h>
 
 #include "daemon/crew.h"
-#include "daemon/certificates.h"
-#include "daemon/endpoint.h"
 #include "daemon/front.h"
 #include "daemon/listeners.h"
 #include "daemon/sandbox.h"
+#include "daemon/settings.h"
 #include "daemon/storage.h"
-#include "daemon/token_table.h"
 
 #include "base/book.h"
 #include "base/clock.h"
@@ -45,18 +43,14 @@ struct hand {
 	unsigned i;
 	struct front *front;
 	pthread_t thread; /* but for the first one */
-	struct order drain, give_up, gone;
+	struct order drain, give_up, gone, turn, turned;
 };
 
 struct crew {
-	const struct config *config;
+	struct settings *settings;
 	struct listeners *listeners;
-	struct certificates *certificates;
-	struct endpoints *endpoints;
-	struct net_list *trusted_proxies, *address_exempt;
 	struct worker_shared shared;
 	struct storage *storage;
-	struct tokens *tokens;
 	struct journal *journal;
 	struct shared_map *names, *sessions;
 	struct shared_count connections, rooms;
@@ -65,6 +59,11 @@ struct crew {
 	unsigned n;
 	unsigned running;                /* threads besides the first one's; the first one's to count */
 	bool stopping, giving_up;
+	struct settings *old;            /* while some worker has not turned from it to settings yet */
+	struct listeners *old_listeners; /* likewise */
+	unsigned turning;                /* how many have not */
+	void (*turned)(void *arg);
+	void *turned_arg;
 	/* where the threads wait until all that is only made at a start is there, and the sandbox closed */
 	pthread_mutex_t gate_lock;
 	pthread_cond_t gate_moved;
@@ -103,20 +102,32 @@ static bool can_accept(void)
 	return ws_accept("dGhlIHNhbXBsZSBub25jZQ==", accept) && strcmp(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=") == 0;
 }
 
-struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
+/* The storage and the listeners. 0, or -1: FAULTS says why. */
+static int open_all_of(struct crew *c, struct faults *faults)
 {
-	unsigned n = crew_size(cfg);
-	struct crew *c;
+	char why[512];
 
-	if (!can_accept()) {
-		snprintf(err, errlen, "OpenSSL has no SHA-1, without which no WebSocket can be opened: see openssl.cnf");
+	c->storage = storage_open(c->settings->config, why, sizeof(why));
+	if (c->storage)
+		c->listeners = listeners_open(c->settings->config, c->n, faults);
+	else
+		faults_add(faults, "%s", why);
+	if (c->listeners)
+		listeners_set_tls(c->listeners, c->settings->certificates);
+	return c->listeners ? 0 : -1;
+}
+
+struct crew *crew_open(struct settings *s, struct faults *faults)
+{
+	unsigned n = crew_size(s->config);
+	struct crew *c = can_accept() ? calloc(1, sizeof(*c) + n * sizeof(c->hands[0])) : NULL;
+
+	if (c == NULL) {
+		settings_free(s);
+		faults_add(faults, "%s", can_accept() ? "no memory" : "OpenSSL has no SHA-1, without which no WebSocket can be opened: see openssl.cnf");
 		return NULL;
 	}
-	c = calloc(1, sizeof(*c) + n * sizeof(c->hands[0]));
-	snprintf(err, errlen, "no memory");
-	if (c == NULL)
-		return NULL;
-	c->config = cfg;
+	c->settings = s;
 	c->n = n;
 	pthread_mutex_init(&c->gate_lock, NULL);
 	pthread_cond_init(&c->gate_moved, NULL);
@@ -126,17 +137,9 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 	}
 	c->mailboxes = calloc(n, sizeof(struct mailbox *));
 	c->workers = calloc(n, sizeof(struct worker *));
-	if (c->mailboxes && c->workers)
-		c->tokens = token_table_new(cfg, err, errlen);
-	if (c->tokens)
-		c->certificates = certificates_new(cfg, NULL, err, errlen);
-	if (c->certificates)
-		c->storage = storage_open(cfg, err, errlen);
-	if (c->storage)
-		c->listeners = listeners_open(cfg, n, err, errlen);
-	if (c->listeners)
-		listeners_set_tls(c->listeners, c->certificates);
-	if (c->listeners)
+	if (c->mailboxes == NULL || c->workers == NULL)
+		faults_add(faults, "no memory");
+	else if (open_all_of(c, faults) == 0)
 		return c;
 	crew_free(c);
 	return NULL;
@@ -144,9 +147,7 @@ struct crew *crew_open(const struct config *cfg, char *err, size_t errlen)
 
 static int make_fronts(struct crew *c)
 {
-	struct front_opts o = { .config = c->config, .endpoints = c->endpoints, .tokens = c->tokens,
-				.trusted_proxies = c->trusted_proxies, .address_exempt = c->address_exempt,
-				.shared = &c->shared, .connections = &c->connections,
+	struct front_opts o = { .settings = c->settings, .shared = &c->shared, .connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -168,11 +169,6 @@ static int make_hubs(struct crew *c)
 		.names = c->names,
 		.sessions = c->sessions,
 		.rooms = &c->rooms,
-		.max_rooms = c->config->max_rooms,
-		.room_keep = c->config->room_keep,
-		.announce_max = c->config->announce_max,
-		.who_max = c->config->who_max,
-		.session_keep = c->config->session_keep,
 		.key = *storage_secret_key(c->storage),
 		.key_kept = storage_is_kept(c->storage),
 	};
@@ -188,16 +184,13 @@ static int make_hubs(struct crew *c)
 int crew_prepare(struct crew *c, char *err, size_t errlen)
 {
 	json_object_seed(0); /* once, while there is one thread */
-	c->endpoints = endpoints_new(c->config, c->tokens);
-	c->trusted_proxies = net_list_new((const char *const *)c->config->trusted_proxies.v, c->config->trusted_proxies.n);
-	c->address_exempt = net_list_new((const char *const *)c->config->address_exempt.v, c->config->address_exempt.n);
 	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->endpoints && c->trusted_proxies && c->address_exempt && c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -239,6 +232,69 @@ static void open_gone(struct letter *letter, void *reader)
 	((struct order *)letter)->hand->crew->running--;
 }
 
+/* ---- other settings ---- */
+
+static void all_turned(struct crew *c)
+{
+	settings_free(c->old);
+	listeners_drop(c->old_listeners, c->listeners);
+	c->old = NULL;
+	c->old_listeners = NULL;
+	if (!c->stopping)
+		c->turned(c->turned_arg);
+}
+
+static void open_turned(struct letter *letter, void *reader)
+{
+	struct crew *c = ((struct order *)letter)->hand->crew;
+
+	(void)reader;
+	if (--c->turning == 0)
+		all_turned(c);
+}
+
+static void turn(struct hand *h)
+{
+	struct crew *c = h->crew;
+
+	front_turn(h->front, c->settings);
+	listeners_turn(c->old_listeners, c->listeners, c->workers, h->i);
+	tell(&c->hands[0], &h->turned, h, open_turned);
+}
+
+static void open_turn(struct letter *letter, void *reader)
+{
+	(void)reader;
+	turn(((struct order *)letter)->hand);
+}
+
+const struct settings *crew_settings(const struct crew *c) { return c->settings; }
+
+bool crew_can_turn(const struct crew *c) { return !c->stopping && c->turning == 0; }
+
+struct listeners *crew_open_listeners(struct crew *c, const struct config *cfg, struct faults *faults)
+{
+	return listeners_next(c->listeners, cfg, faults);
+}
+
+void crew_close_listeners(struct crew *c, struct listeners *l) { listeners_drop(l, c->listeners); }
+
+void crew_turn(struct crew *c, struct settings *s, struct listeners *l, void (*done)(void *arg), void *arg)
+{
+	c->old = c->settings;
+	c->old_listeners = c->listeners;
+	c->settings = s;
+	c->listeners = l;
+	c->turned = done;
+	c->turned_arg = arg;
+	c->turning = c->n;
+	listeners_commit(c->old_listeners, l, s->config);
+	listeners_set_tls(l, s->certificates);
+	for (unsigned i = 1; i < c->n; i++)
+		tell(&c->hands[i], &c->hands[i].turn, &c->hands[i], open_turn);
+	turn(&c->hands[0]);
+}
+
 /* ---- threads ---- */
 
 static void wait_at_gate(struct crew *c)
@@ -275,7 +331,7 @@ static void begin(struct crew *c)
 
 	worker_begin(front_worker(c->hands[0].front));
 	wait_for_all(c);
-	rc = c->config->seccomp ? sandbox_close(err, sizeof(err)) : 0;
+	rc = c->settings->config->seccomp ? sandbox_close(err, sizeof(err)) : 0;
 	if (rc > 0)
 		log_info("system calls are restricted", "by=seccomp");
 	else if (rc < 0)
@@ -380,6 +436,7 @@ void crew_free(struct crew *c)
 {
 	if (c == NULL)
 		return;
+	listeners_drop(c->old_listeners, c->listeners);
 	listeners_free(c->listeners);
 	for (unsigned i = 0; i < c->n; i++)
 		front_close_hub(c->hands[i].front);
@@ -388,16 +445,13 @@ void crew_free(struct crew *c)
 	for (unsigned i = 0; i < c->n; i++)
 		front_free(c->hands[i].front);
 	storage_free(c->storage);
-	tokens_free(c->tokens);
-	certificates_free(c->certificates);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
-	net_list_free(c->trusted_proxies);
-	net_list_free(c->address_exempt);
 	book_free(c->shared.addresses);
-	endpoints_free(c->endpoints);
 	pthread_cond_destroy(&c->gate_moved);
 	pthread_mutex_destroy(&c->gate_lock);
+	settings_free(c->old);
+	settings_free(c->settings);
 	free(c->mailboxes);
 	free(c->workers);
 	free(c);

@@ -4,7 +4,6 @@
 
 #include "chat/name.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,25 +21,21 @@ static bool in_list(const struct config_list *l, const char *s, size_t len)
 	return false;
 }
 
-/* Where clients may not create rooms: whether the configuration did. */
-static bool room_exists(const struct session_policy *p, const struct payload *room)
+bool endpoint_room_exists(const struct config *now, const struct payload *room)
 {
-	const struct endpoint *ep = (const struct endpoint *)((const char *)p - offsetof(struct endpoint, policy));
-	const struct config *cfg = ep->global;
-	bool fixed = in_list(&cfg->rooms, room->data, room->len);
+	bool fixed = now->create_rooms || in_list(&now->rooms, room->data, room->len);
 
-	for (size_t i = 0; i < cfg->n_endpoints && !fixed; i++)
-		fixed = strlen(cfg->endpoints[i].room) == room->len &&
-			memcmp(cfg->endpoints[i].room, room->data, room->len) == 0;
+	for (size_t i = 0; i < now->n_endpoints && !fixed; i++)
+		fixed = strlen(now->endpoints[i].room) == room->len &&
+			memcmp(now->endpoints[i].room, room->data, room->len) == 0;
 	return fixed;
 }
 
-static void fill(struct endpoint *ep, const struct endpoints *e, const struct config_endpoint *c,
-		 const struct tokens *tokens)
+static void fill(struct endpoint *ep, struct endpoints *e, const struct config_endpoint *c)
 {
 	const struct config *cfg = e->config;
 
-	ep->global = cfg;
+	ep->all = e;
 	ep->config = c;
 	ep->limits = (struct ws_limits){ cfg->max_frame, cfg->max_message, cfg->max_fragments };
 	ep->policy = (struct session_policy){
@@ -53,14 +48,12 @@ static void fill(struct endpoint *ep, const struct endpoints *e, const struct co
 		.reserved_types = (const char *const *)cfg->reserved_type.v,
 		.n_reserved_types = cfg->reserved_type.n,
 		.reserved_names = e->reserved_names,
-		.tokens = tokens,
 		.anonymous = c->anonymous != CONFIG_ANONYMOUS_NO,
 		.read_only = c->anonymous == CONFIG_ANONYMOUS_READ_ONLY,
 		.token_warning = cfg->token_warning,
 		.auth_timeout = cfg->auth_timeout,
 		.recover_max = cfg->recover_max,
 		.rooms_max = cfg->rooms_per_connection,
-		.room_exists = cfg->create_rooms ? NULL : room_exists,
 		.max_message = cfg->max_message,
 		.cid_keep = cfg->cid_keep,
 		.session_keep = cfg->session_keep,
@@ -68,30 +61,39 @@ static void fill(struct endpoint *ep, const struct endpoints *e, const struct co
 	};
 }
 
-struct endpoints *endpoints_new(const struct config *cfg, const struct tokens *tokens)
+struct endpoints *endpoints_new(struct config *cfg)
 {
 	const char *bad;
 	struct endpoints *e = calloc(1, sizeof(*e) + cfg->n_endpoints * sizeof(e->list[0]));
 
 	if (e == NULL)
 		return NULL;
-	e->config = cfg;
+	atomic_init(&e->refs, 1);
 	e->n = cfg->n_endpoints;
 	e->reserved_names = name_list_new((const char *const *)cfg->reserved_names.v, cfg->reserved_names.n, &bad);
 	if (e->reserved_names == NULL) {
 		free(e);
 		return NULL;
 	}
+	e->config = config_ref(cfg);
 	for (size_t i = 0; i < e->n; i++)
-		fill(&e->list[i], e, &cfg->endpoints[i], tokens);
+		fill(&e->list[i], e, &cfg->endpoints[i]);
 	return e;
 }
 
-void endpoints_free(struct endpoints *e)
+struct endpoints *endpoints_ref(struct endpoints *e)
 {
-	if (e == NULL)
+	if (e)
+		atomic_fetch_add_explicit(&e->refs, 1, memory_order_relaxed);
+	return e;
+}
+
+void endpoints_unref(struct endpoints *e)
+{
+	if (e == NULL || atomic_fetch_sub_explicit(&e->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	name_list_free(e->reserved_names);
+	config_free(e->config);
 	free(e);
 }
 
@@ -131,8 +133,8 @@ const struct endpoint *endpoint_find(const struct endpoints *e, const char *list
 	return best;
 }
 
-struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *ep, const char *path, bool any,
-			      unsigned *status, const char **why)
+struct payload *endpoint_room(const struct config *now, const struct endpoint *ep, const char *path, unsigned *status,
+			      const char **why)
 {
 	size_t prefix = pattern_prefix(ep->config->path_pattern);
 	const char *name = ep->config->room;
@@ -144,8 +146,8 @@ struct payload *endpoint_room(const struct endpoints *e, const struct endpoint *
 		name = "lobby";
 	*status = 400;
 	room = name_room(name, strlen(name), why);
-	if (room == NULL || any || ep->config->room[0] || e->config->create_rooms ||
-	    in_list(&e->config->rooms, room->data, room->len))
+	if (room == NULL || now == NULL || ep->config->room[0] || now->create_rooms ||
+	    in_list(&now->rooms, room->data, room->len))
 		return room;
 	payload_unref(room);
 	*status = 404;

@@ -3,6 +3,7 @@
 #include "daemon/front.h"
 #include "daemon/endpoint.h"
 #include "daemon/origins.h"
+#include "daemon/settings.h"
 #include "daemon/web_assets.h"
 
 #include "base/book.h"
@@ -148,7 +149,7 @@ static void refuse(struct conn_answer *a, unsigned status, const char *why)
 
 static bool answer_asset(const struct front *f, const char *path, struct conn_answer *a)
 {
-	for (size_t i = 0; f->opts.config->page && i < web_assets_count; i++) {
+	for (size_t i = 0; f->opts.settings->config->page && i < web_assets_count; i++) {
 		const struct web_asset *w = &web_assets[i];
 
 		if (strcmp(w->path, path) != 0)
@@ -169,7 +170,7 @@ static void answer_page(const struct front *f, const struct http_request *r, con
 		return;
 	if (strcmp(path, "/healthz") == 0)
 		refuse(a, 200, "ok");
-	else if (endpoint_find(f->opts.endpoints, r->listener, path))
+	else if (endpoint_find(f->opts.settings->endpoints, r->listener, path))
 		refuse(a, 426, "this address speaks WebSocket: open it with a WebSocket client");
 	else
 		refuse(a, 404, "there is nothing here");
@@ -230,7 +231,7 @@ static void wipe(struct token *t)
 /* Who it is, by the token that the request presents. Whether it may come in; else A says why not. */
 static bool identify(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
 {
-	const struct config *c = f->opts.config;
+	const struct config *c = f->opts.settings->config;
 	const struct token_places places = { c->token_cookie, c->token_query };
 	struct token token;
 	const char *why = NULL;
@@ -239,7 +240,7 @@ static bool identify(struct front *f, const struct http_request *r, const struct
 	if (verdict == TOKEN_BAD)
 		refuse(a, 400, why = token.why);
 	else if (verdict == TOKEN_OK)
-		f->arrival.who = identity_of_token(f->opts.tokens, token.text, token.len, &why);
+		f->arrival.who = identity_of_token(f->opts.settings->tokens, token.text, token.len, &why);
 	wipe(&token);
 	if (verdict != TOKEN_NONE && f->arrival.who == NULL)
 		log_limited(LOG_LEVEL_INFO, "token refused", "address=%s why=\"%s\"", r->address, why);
@@ -275,7 +276,7 @@ static bool same_list(const struct config_list *a, const struct config_list *b)
 /* Whether a page like the request's may connect here; else A and the log say why not. */
 static bool admit_origin(struct front *f, const struct http_request *r, const struct endpoint *ep, struct conn_answer *a)
 {
-	const struct config *c = f->opts.config;
+	const struct config *c = f->opts.settings->config;
 	const char *why = origins_refusal(ep->config, r->head, r->bytes, r->by);
 	struct http_piece origin = { 0, 0 };
 	char line[1024], from[400], host[300];
@@ -305,7 +306,7 @@ static bool answer_chat(struct front *f, struct conn *conn, const struct http_re
 			const struct endpoint *ep, struct conn_answer *a)
 {
 	f->arrival.v1 = is_v1(a);
-	f->arrival.room = endpoint_room(f->opts.endpoints, ep, path, f->arrival.v1, &a->status, &a->why);
+	f->arrival.room = endpoint_room(f->arrival.v1 ? NULL : f->opts.settings->config, ep, path, &a->status, &a->why);
 	if (f->arrival.room == NULL || !identify(f, r, ep, a) || !admit(f, a))
 		return false;
 	read_query(&f->arrival, r);
@@ -316,7 +317,7 @@ static bool answer_chat(struct front *f, struct conn *conn, const struct http_re
 static void answer_websocket(struct front *f, struct conn *conn, const struct http_request *r, const char *path,
 			     struct conn_answer *a)
 {
-	const struct endpoint *ep = endpoint_find(f->opts.endpoints, r->listener, path);
+	const struct endpoint *ep = endpoint_find(f->opts.settings->endpoints, r->listener, path);
 
 	if (ep == NULL) {
 		refuse(a, 404, "there is no WebSocket here");
@@ -332,6 +333,7 @@ static void answer_websocket(struct front *f, struct conn *conn, const struct ht
 		return;
 	}
 	session_of_conn(conn)->policy = &ep->policy;
+	endpoints_ref(ep->all); /* until it is closed */
 	a->status = 101;
 }
 
@@ -423,8 +425,12 @@ static void on_message(struct conn *c, bool text, char *data, size_t len)
 
 static void on_closed(struct conn *conn, enum close_reason reason)
 {
+	struct session *s = session_of_conn(conn);
+	struct endpoints *all = endpoint_of(s)->all;
+
 	(void)reason;
-	session_clear(session_of_conn(conn));
+	session_clear(s);
+	endpoints_unref(all);
 }
 
 static void on_tick(struct worker *w)
@@ -460,15 +466,16 @@ static const enum forwarded_by forwarded_by[] = {
 	[CONFIG_FORWARDED_FORWARDED] = FORWARDED_RFC7239,
 };
 
-static struct worker *make_worker(struct front *f)
+static struct worker_opts worker_opts_of(struct front *f)
 {
-	const struct config *c = f->opts.config;
-	struct worker_opts o = {
+	const struct config *c = f->opts.settings->config;
+
+	return (struct worker_opts){
 		.ops = &worker_ops,
 		.upstairs = f,
-		.trusted = f->opts.trusted_proxies,
+		.trusted = f->opts.settings->trusted_proxies,
 		.forwarded = forwarded_by[c->forwarded],
-		.exempt = f->opts.address_exempt,
+		.exempt = f->opts.settings->address_exempt,
 		.shared = f->opts.shared,
 		.max_handshakes = c->max_handshakes,
 		.addr = { c->address_connections, c->address_rate, c->address_handshakes },
@@ -485,22 +492,52 @@ static struct worker *make_worker(struct front *f)
 		.close_timeout = c->close_timeout,
 		.io_uring = c->io_uring == CONFIG_IO_URING_AUTO,
 	};
+}
 
-	return worker_new(&o);
+static bool room_exists(const void *config, const struct payload *room) { return endpoint_room_exists(config, room); }
+
+static struct hub_rules hub_rules_of(const struct front *f)
+{
+	const struct config *c = f->opts.settings->config;
+
+	return (struct hub_rules){
+		.max_rooms = c->max_rooms,
+		.room_keep = c->room_keep,
+		.announce_max = c->announce_max,
+		.who_max = c->who_max,
+		.session_keep = c->session_keep,
+		.tokens = f->opts.settings->tokens,
+		.room_exists = room_exists,
+		.room_exists_arg = c,
+	};
 }
 
 struct front *front_new(const struct front_opts *opts)
 {
 	struct front *f = calloc(1, sizeof(*f));
+	struct worker_opts o;
 
 	if (f == NULL)
 		return NULL;
 	f->opts = *opts;
-	f->worker = make_worker(f);
+	o = worker_opts_of(f);
+	f->worker = worker_new(&o);
 	if (f->worker)
 		return f;
 	free(f);
 	return NULL;
+}
+
+void front_turn(struct front *f, const struct settings *s)
+{
+	struct worker_opts o;
+	struct hub_rules rules;
+
+	f->opts.settings = s;
+	o = worker_opts_of(f);
+	rules = hub_rules_of(f);
+	worker_change(f->worker, &o);
+	hub_set_rules(f->hub, &rules);
 }
 
 static void send_soon(void *arg)
@@ -514,6 +551,7 @@ int front_open_hub(struct front *f, const struct hub_opts *hub)
 {
 	struct hub_opts o = *hub;
 
+	o.rules = hub_rules_of(f);
 	o.audience_new = crowd_new;
 	o.audience_arg = f;
 	o.send_soon = send_soon;
@@ -542,7 +580,7 @@ void front_restore(struct front *f)
 void front_drain(struct front *f)
 {
 	hub_hush(f->hub);
-	worker_drain(f->worker, f->opts.config->shutdown_timeout);
+	worker_drain(f->worker, f->opts.settings->config->shutdown_timeout);
 }
 
 unsigned front_send(struct front *f) { return hub_send(f->hub); }

@@ -15,19 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct endpoints;
 struct front;
-struct net_list;
-struct tokens;
+struct settings;
 struct worker;
 struct worker_shared;
 
 /* What all fronts share; outlives them. */
 struct front_opts {
-	const struct config *config;
-	const struct endpoints *endpoints;
-	const struct tokens *tokens;
-	const struct net_list *trusted_proxies, *address_exempt;
+	const struct settings *settings; /* until front_turn() brings others */
 	struct worker_shared *shared;
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
@@ -40,7 +35,10 @@ struct front_opts {
  */
 struct front *front_new(const struct front_opts *opts);
 
-/* Its hub, as HUB says but for the audience; before the first letter is sent. 0, or -1: no memory. */
+/* On the worker's thread: S are in force here from now on; those before are not looked at any more. */
+void front_turn(struct front *f, const struct settings *s);
+
+/* Its hub, as HUB says but for its rules and the audience; before the first letter is sent. 0, or -1: no memory. */
 int front_open_hub(struct front *f, const struct hub_opts *hub);
 
 /* Before anybody may come, on one of all: names of the last run are held again. */

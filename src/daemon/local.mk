@@ -7,10 +7,16 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/config.c \
 	src/daemon/config.def \
 	src/daemon/config.h \
+	src/daemon/config_change.c \
+	src/daemon/config_change.h \
+	src/daemon/config_check.c \
+	src/daemon/config_check.h \
 	src/daemon/crew.c \
 	src/daemon/crew.h \
 	src/daemon/endpoint.c \
 	src/daemon/endpoint.h \
+	src/daemon/faults.c \
+	src/daemon/faults.h \
 	src/daemon/front.c \
 	src/daemon/front.h \
 	src/daemon/given_sockets.c \
@@ -25,12 +31,16 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/privs.h \
 	src/daemon/readable.c \
 	src/daemon/readable.h \
+	src/daemon/reload.c \
+	src/daemon/reload.h \
 	src/daemon/sandbox.c \
 	src/daemon/sandbox.h \
 	src/daemon/sd_notify.c \
 	src/daemon/sd_notify.h \
 	src/daemon/secret_file.c \
 	src/daemon/secret_file.h \
+	src/daemon/settings.c \
+	src/daemon/settings.h \
 	src/daemon/storage.c \
 	src/daemon/storage.h \
 	src/daemon/token_table.c \

@@ -6,11 +6,12 @@
 #include "daemon/certificates.h"
 #include "daemon/config.h"
 #include "daemon/crew.h"
-#include "daemon/origins.h"
+#include "daemon/faults.h"
 #include "daemon/privs.h"
 #include "daemon/readable.h"
+#include "daemon/reload.h"
 #include "daemon/sd_notify.h"
-#include "daemon/token_table.h"
+#include "daemon/settings.h"
 
 #include "base/log.h"
 #include "base/stats.h"
@@ -24,12 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-/* Besides connections: listeners, logs, epoll and what libraries open; and for each worker but the first. */
-#define OTHER_FILES 64
-#define FILES_A_WORKER 8
 
 struct arguments {
 	const char *file, *host, *port, *user;
@@ -120,55 +116,13 @@ static void die(const char *what)
 	exit(1);
 }
 
-static struct config *load(const struct arguments *a, bool *any_host)
+static void die_of(const char *line) { fprintf(stderr, "natterd: %s\n", line); }
+
+/* Of all that is wrong, a line each. */
+static void die_of_faults(char *why)
 {
-	char err[512];
-	struct config *cfg = config_load(a->file, err, sizeof(err));
-	int rc;
-
-	if (cfg == NULL)
-		die(err);
-	if (a->file == NULL && config_allow_all_origins(cfg) < 0)
-		die("no memory");
-	rc = a->host ? config_set_listener(cfg, a->host, a->port, err, sizeof(err)) : 0;
-	if (rc < 0)
-		die(err);
-	if (a->user) {
-		free(cfg->user);
-		cfg->user = strdup(a->user);
-		if (cfg->user == NULL)
-			die(strerror(errno));
-	}
-	*any_host = rc == 1;
-	return cfg;
-}
-
-/* Whoever looks for it finds that pages of other sites get in. */
-static void tell_origins(const struct config *cfg)
-{
-	for (size_t i = 0; i < cfg->n_endpoints; i++)
-		if (origins_are_all(&cfg->endpoints[i]))
-			log_info("pages of every origin may connect", "origins=* endpoint=%s",
-				 cfg->endpoints[i].path_pattern);
-}
-
-static void complain(const char *text) { fprintf(stderr, "natterd: %s\n", text); }
-
-/* What the configuration names besides itself, as the user that will reload it. */
-static void check_files(const struct config *cfg)
-{
-	char err[512];
-	struct certificates *c;
-	struct tokens *t;
-
-	if (readable_check(cfg, complain) > 0)
-		exit(1);
-	t = token_table_new(cfg, err, sizeof(err));
-	c = t ? certificates_new(cfg, NULL, err, sizeof(err)) : NULL;
-	if (c == NULL)
-		die(err);
-	certificates_free(c);
-	tokens_free(t);
+	faults_each(why, die_of);
+	exit(1);
 }
 
 /* The configuration itself was read already, maybe as root. What is wrong with it, or NULL. */
@@ -179,43 +133,27 @@ static const char *check_file(const char *file)
 	return file == NULL || readable(file, why, sizeof(why)) ? NULL : why;
 }
 
-/* natterd -t */
-static void check(const struct arguments *a, const struct config *cfg)
+/* natterd -t: whether CFG, which could be read, is good with what it names besides itself, as the user that will reload it. */
+static void check(const char *file, struct config *cfg)
 {
-	const char *why = check_file(a->file);
+	char why[FAULTS_SIZE];
+	struct faults faults;
+	struct settings *s;
 
-	if (why)
-		fprintf(stderr, "natterd: %s: %s\n", a->file, why);
-	check_files(cfg);
-	if (why)
+	const char *bad_file = check_file(file);
+
+	if (bad_file)
+		fprintf(stderr, "natterd: %s: %s\n", file, bad_file);
+	if (readable_check(cfg, die_of) > 0)
+		exit(1);
+	faults_init(&faults, why, sizeof(why));
+	s = settings_new(config_ref(cfg), NULL, &faults);
+	if (s == NULL)
+		die_of_faults(why);
+	settings_free(s);
+	if (bad_file)
 		exit(1);
 	fprintf(stderr, "natterd: the configuration is good\n");
-}
-
-/* As many files as the system lets us, and no more connections than that. */
-static void fit_to_file_limit(struct config *cfg)
-{
-	struct rlimit r;
-	rlim_t others = OTHER_FILES + FILES_A_WORKER * (rlim_t)(crew_size(cfg) - 1);
-	rlim_t wanted = (rlim_t)cfg->max_connections + others;
-
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
-		return;
-	if (r.rlim_max < wanted && geteuid() == 0) {
-		r.rlim_cur = r.rlim_max = wanted;
-		setrlimit(RLIMIT_NOFILE, &r);
-		getrlimit(RLIMIT_NOFILE, &r);
-	}
-	if (r.rlim_cur < wanted && r.rlim_cur < r.rlim_max) {
-		r.rlim_cur = r.rlim_max < wanted ? r.rlim_max : wanted;
-		setrlimit(RLIMIT_NOFILE, &r);
-		getrlimit(RLIMIT_NOFILE, &r);
-	}
-	if (r.rlim_cur >= wanted)
-		return;
-	log_warning("max_connections is lowered to what the file limit allows", "max_connections=%u limit=%llu",
-		    cfg->max_connections, (unsigned long long)r.rlim_cur);
-	cfg->max_connections = r.rlim_cur > others + OTHER_FILES ? (uint32_t)(r.rlim_cur - others) : OTHER_FILES;
 }
 
 /* ---- the process ---- */
@@ -255,26 +193,31 @@ static int write_pid_file(const char *path)
 
 /* ---- signals ---- */
 
+/* What signals are about. */
+struct process {
+	struct crew *crew;
+	struct reload *reload;
+};
+
 static void on_terminate(evutil_socket_t sig, short what, void *arg)
 {
 	(void)what;
 	log_info("stopping", "signal=%d", (int)sig);
 	sd_notify_send("STOPPING=1");
-	crew_stop(arg);
+	crew_stop(((struct process *)arg)->crew);
 }
 
 static void on_hangup(evutil_socket_t sig, short what, void *arg)
 {
 	(void)sig;
 	(void)what;
-	(void)arg;
-	log_warning("this version does not reload its configuration: restart it to apply changes", "signal=HUP");
+	reload_start(((struct process *)arg)->reload);
 }
 
 /* The sum comes last: who reads the log for it finds all of it there. */
 static void on_usr1(evutil_socket_t sig, short what, void *arg)
 {
-	const struct crew *c = arg;
+	const struct crew *c = ((struct process *)arg)->crew;
 	unsigned n = crew_workers(c);
 	char line[STAT_COUNT * 48];
 
@@ -287,7 +230,7 @@ static void on_usr1(evutil_socket_t sig, short what, void *arg)
 
 #define SIGNALS 4
 
-static int add_signals(struct crew *c, struct event *ev[SIGNALS])
+static int add_signals(struct process *p, struct event *ev[SIGNALS])
 {
 	static const struct {
 		int sig;
@@ -297,7 +240,7 @@ static int add_signals(struct crew *c, struct event *ev[SIGNALS])
 	};
 
 	for (int i = 0; i < SIGNALS; i++) {
-		ev[i] = evsignal_new(crew_base(c), rows[i].sig, rows[i].fn, c);
+		ev[i] = evsignal_new(crew_base(p->crew), rows[i].sig, rows[i].fn, p);
 		if (ev[i] == NULL || evsignal_add(ev[i], NULL) < 0)
 			return -1;
 	}
@@ -330,18 +273,18 @@ static int start_and_run(struct crew *c)
 }
 
 /* Everything from an open crew to its end. */
-static int serve(struct crew *c, const struct config *cfg)
+static int serve(struct process *p)
 {
 	struct event *ev[SIGNALS] = { NULL };
 	char err[256] = "no memory";
 	int rc = -1;
 
-	if (crew_prepare(c, err, sizeof(err)) < 0 || add_signals(c, ev) < 0) {
+	if (p->reload == NULL || crew_prepare(p->crew, err, sizeof(err)) < 0 || add_signals(p, ev) < 0) {
 		log_error("cannot start", "error=\"%s\"", err);
-	} else if (write_pid_file(cfg->pid_file) == 0) {
-		rc = start_and_run(c);
-		if (cfg->pid_file[0])
-			unlink(cfg->pid_file);
+	} else if (write_pid_file(crew_settings(p->crew)->config->pid_file) == 0) {
+		rc = start_and_run(p->crew);
+		if (crew_settings(p->crew)->config->pid_file[0])
+			unlink(crew_settings(p->crew)->config->pid_file);
 		if (rc == 0)
 			log_info("stopped", "pid=%ld", (long)getpid());
 	}
@@ -355,20 +298,26 @@ int main(int argc, char **argv)
 {
 	struct arguments a = parse(argc, argv);
 	const bool alone = a.file == NULL && a.user == NULL; /* nobody was asked who natterd shall be */
-	bool any_host = false;
-	struct config *cfg = load(&a, &any_host);
-	char err[512];
-	const char *why;
-	struct crew *c;
+	struct reload_source source = { a.file, a.host, a.port, a.user, false };
+	struct process p;
+	char why[FAULTS_SIZE], err[512];
+	const char *bad_file;
+	struct faults faults;
+	struct config *cfg;
+	struct settings *s;
 	int rc;
 
+	faults_init(&faults, why, sizeof(why));
+	cfg = reload_load(&source, &faults);
+	if (cfg == NULL)
+		die_of_faults(why);
 	if (a.print)
 		config_print(cfg, stdout);
 	if (a.check) {
 		log_set_level(LOG_LEVEL_ERROR);
 		if (privs_drop(cfg, alone, err, sizeof(err)) < 0 || privs_finish(err, sizeof(err)) < 0)
 			die(err);
-		check(&a, cfg);
+		check(a.file, cfg);
 	}
 	if (a.check || a.print) {
 		config_free(cfg);
@@ -377,25 +326,28 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (log_open((enum log_target)cfg->log, (enum log_level)cfg->log_level, "natterd") < 0)
 		log_warning("cannot reach journald, logging to stderr", "error=\"%s\"", strerror(errno));
-	if (any_host)
+	if (source.any_host)
 		log_warning("HOST is not an address of this machine in figures: listening on all", "host=%s", a.host);
-	tell_origins(cfg);
-	fit_to_file_limit(cfg);
+	reload_prepare(cfg);
 	if (privs_drop(cfg, alone, err, sizeof(err)) < 0)
 		die(err);
-	why = check_file(a.file);
-	if (why)
-		log_warning("the configuration cannot be reloaded", "file=%s why=\"%s\"", a.file, why);
-	if (readable_check(cfg, complain) > 0)
+	bad_file = check_file(a.file);
+	if (bad_file)
+		log_warning("the configuration cannot be reloaded", "file=%s why=\"%s\"", a.file, bad_file);
+	if (readable_check(cfg, die_of) > 0)
 		exit(1);
-	c = crew_open(cfg, err, sizeof(err));
-	if (c == NULL || privs_finish(err, sizeof(err)) < 0)
+	s = settings_new(cfg, NULL, &faults);
+	p.crew = s ? crew_open(s, &faults) : NULL;
+	if (p.crew == NULL)
+		die_of_faults(why);
+	if (privs_finish(err, sizeof(err)) < 0)
 		die(err);
 	if (a.detach)
 		detach();
-	rc = serve(c, cfg);
-	crew_free(c);
-	config_free(cfg);
+	p.reload = reload_new(&source, p.crew);
+	rc = serve(&p);
+	reload_free(p.reload);
+	crew_free(p.crew);
 	log_close();
 	return rc < 0 ? 1 : 0;
 }

@@ -21,7 +21,7 @@
 
 struct storage;
 
-/* CFG must outlive it. NULL: ERR says why. */
+/* CFG must stay until the journal is made. NULL: ERR says why. */
 struct storage *storage_open(const struct config *cfg, char *err, size_t errlen);
 
 /*

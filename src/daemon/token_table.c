@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/token_table.h"
+#include "daemon/faults.h"
 
 #include "chat/jwt_identity.h"
 #include "daemon/secret_file.h"
@@ -95,40 +96,40 @@ static const char *add_jwt(struct tokens *t, const struct config_jwt *c)
 
 /* ---- all of it ---- */
 
-static bool add_tokens(struct tokens *t, const struct config *cfg, char *err, size_t errlen)
+static void add_tokens(struct tokens *t, const struct config *cfg, struct faults *faults)
 {
 	for (size_t i = 0; i < cfg->n_tokens; i++) {
 		const struct config_token *c = &cfg->tokens[i];
 		const char *why = add_token(t, c);
 
-		if (why == NULL)
-			continue;
-		snprintf(err, errlen, "%s: token \"%s\": %s", c->where, c->title, why);
-		return false;
+		if (why)
+			faults_add(faults, "%s: token \"%s\": %s", c->where, c->title, why);
 	}
-	return true;
 }
 
-static bool add_jwts(struct tokens *t, const struct config *cfg, char *err, size_t errlen)
+static void add_jwts(struct tokens *t, const struct config *cfg, struct faults *faults)
 {
 	for (size_t i = 0; i < cfg->n_jwts; i++) {
 		const struct config_jwt *c = &cfg->jwts[i];
 		const char *why = add_jwt(t, c);
 
-		if (why == NULL)
-			continue;
-		snprintf(err, errlen, "%s: jwt \"%s\": %s: %s", c->where, c->title, c->key, why);
-		return false;
+		if (why)
+			faults_add(faults, "%s: jwt \"%s\": %s: %s", c->where, c->title, c->key, why);
 	}
-	return true;
 }
 
 struct tokens *token_table_new(const struct config *cfg, char *err, size_t errlen)
 {
 	struct tokens *t = tokens_new();
+	struct faults faults;
 
 	snprintf(err, errlen, "no memory");
-	if (t && add_tokens(t, cfg, err, errlen) && add_jwts(t, cfg, err, errlen))
+	faults_init(&faults, err, errlen);
+	if (t) {
+		add_tokens(t, cfg, &faults);
+		add_jwts(t, cfg, &faults);
+	}
+	if (faults.len == 0)
 		return t;
 	tokens_free(t);
 	return NULL;

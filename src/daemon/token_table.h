@@ -14,7 +14,7 @@
 
 #include <stddef.h>
 
-/* The caller owns the table. NULL: ERR says why, "FILE:LINE: …". */
+/* The caller owns the table. NULL: ERR says why, "FILE:LINE: …", a line for each token. */
 struct tokens *token_table_new(const struct config *cfg, char *err, size_t errlen);
 
 #endif

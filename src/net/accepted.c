@@ -37,12 +37,14 @@ static void accept_here(struct worker *w, const struct accepted *a, const struct
 static void open_accepted(struct letter *letter, void *reader)
 {
 	struct accepted_letter *l = (struct accepted_letter *)letter;
+	struct listener *listener = l->accepted.listener;
 
 	(void)reader;
 	if (l->to->leaving)
 		accepted_drop(l->to, &l->accepted);
 	else
 		accept_here(l->to, &l->accepted, (struct sockaddr *)&l->peer);
+	listener_unref(listener);
 	free(l);
 }
 
@@ -63,6 +65,7 @@ void accepted_give(struct worker *to, const struct accepted *a, const struct soc
 	l->letter.open = open_accepted;
 	l->to = to;
 	l->accepted = *a;
+	listener_ref(a->listener);
 	memcpy(&l->peer, peer, (size_t)len < sizeof(l->peer) ? (size_t)len : sizeof(l->peer));
 	stats_add(STAT_handed_on, 1);
 	mailbox_post(to->mailbox, &l->letter);

@@ -19,7 +19,7 @@ struct worker;
 
 struct accepted {
 	struct worker *from;       /* whose thread calls */
-	struct listener *listener; /* must outlive the handshake */
+	struct listener *listener; /* ref'd */
 	int fd;                    /* taken */
 	enum admission admission;  /* not OK: only to be told so */
 	uint64_t addr;             /* by what it counts, see addr_limit.h; 0: it does not */

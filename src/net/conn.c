@@ -52,7 +52,7 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return c->handshake || c->secure ? &worker_here->heads : &worker_here->handshaking;
+		return (c->handshake && !c->expected) || c->secure ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
 		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
@@ -72,6 +72,7 @@ static void handshake_over(struct conn *c)
 		shared_count_give(&worker_here->opts.shared->handshakes);
 	if (c->counted)
 		addr_limit_done(addresses(), addr_limit_key_of_text(conn_address(c)), clock_ms());
+	listener_unref(c->listener); /* and what lies in its place now is the next state's */
 }
 
 void conn_set_state(struct conn *c, enum conn_state state)
@@ -760,7 +761,7 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	}
 	strcpy((char *)(c + 1) + w->opts.owner_size, address);
 	c->fd = a->fd;
-	c->listener = a->listener;
+	c->listener = listener_ref(a->listener);
 	c->admission = (uint8_t)a->admission;
 	c->counted = a->addr != 0;
 	c->trusted = c->believed = trusted;
@@ -806,10 +807,10 @@ static void count_close(const struct conn *c)
 /* Frees what the handshake or the WebSocket holds; on the way to the next state. */
 static void let_go_of_protocol(struct conn *c)
 {
-	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
+	struct handshake *h;
 
-	if (c->state == CONN_HANDSHAKE)
-		proxied_forget(c);
+	proxied_forget(c);
+	h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
 	conn_set_state(c, CONN_CLOSING);

@@ -72,7 +72,7 @@ struct conn_answer {
 	unsigned status;         /* 101, or an HTTP status */
 
 	/* 101: what lies at conn_owner() is closed when the connection is */
-	const struct ws_limits *limits;  /* must outlive the connection */
+	const struct ws_limits *limits;  /* must stay until it is closed */
 	const char *subprotocol; /* NULL: none; copied */
 	size_t subprotocol_len;
 	bool deflate;            /* to agree on permessage-deflate, where the client offers it */
@@ -96,9 +96,11 @@ struct conn {
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
-			struct listener *listener;
-			struct handshake *handshake; /* NULL: no byte has come, or not through TLS */
-			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
+			struct listener *listener;   /* ref'd */
+			union {
+				struct handshake *handshake; /* NULL: no byte has come, or not through TLS */
+				struct proxied *proxied;     /* while expected: a part of its PROXY header, or NULL */
+			};
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};

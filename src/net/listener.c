@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,14 +39,16 @@
 #define HAVE_TWINS 0
 #endif
 
+/* Its name and address are for all who hold it; all else is its worker's. */
 struct listener {
-	const char *name;
+	atomic_uint refs;
+	char *name;
 	char *address; /* as text */
 	char *path;    /* to be removed at the end; NULL for TCP */
 	int fd;
 	int backlog;
 	uint16_t port;
-	bool proxied;
+	atomic_bool proxied; /* for all who hold it, too */
 	struct worker *worker;
 	struct tls *tls; /* under tls_lock */
 	struct worker *const *others; /* who gets what is accepted, in turn; NULL: worker does */
@@ -76,6 +79,20 @@ static void explain(char *err, size_t errlen, const char *where, int e)
 		hint = "; this machine has no such address";
 	snprintf(err, errlen, "cannot listen on %s: %s%s", where, strerror(e), hint);
 	errno = e;
+}
+
+/* Lets FD share its place with others that were told so. */
+static int reuse_port(int fd)
+{
+#if HAVE_TWINS
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+#else
+	(void)fd;
+	errno = ENOTSUP;
+	return -1;
+#endif
 }
 
 static int new_socket(int family)
@@ -143,8 +160,8 @@ static int open_tcp(struct listener *l, const struct listener_opts *o, char *err
 	}
 	l->address = address_text(o->address, o->port);
 	l->fd = new_socket(a.sa.sa_family);
-	if (l->address == NULL || l->fd < 0 || (o->bind ? o->bind : bind)(l->fd, &a.sa, len) < 0 ||
-	    listen(l->fd, o->backlog) < 0) {
+	if (l->address == NULL || l->fd < 0 || (o->beside && reuse_port(l->fd) < 0) ||
+	    (o->bind ? o->bind : bind)(l->fd, &a.sa, len) < 0 || listen(l->fd, o->backlog) < 0) {
 		e = errno;
 		explain(err, errlen, l->address ? l->address : o->address, e);
 		return -1;
@@ -202,18 +219,31 @@ fail:
 	return -1;
 }
 
-struct listener *listener_open(const struct listener_opts *opts, char *err, size_t errlen)
+static struct listener *new_listener(const char *name, int backlog)
 {
 	struct listener *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	atomic_init(&l->refs, 1);
+	l->backlog = backlog;
+	l->fd = -1;
+	l->name = strdup(name);
+	if (l->name)
+		return l;
+	free(l);
+	return NULL;
+}
+
+struct listener *listener_open(const struct listener_opts *opts, char *err, size_t errlen)
+{
+	struct listener *l = new_listener(opts->name, opts->backlog);
 	int e;
 
 	if (l == NULL) {
 		explain(err, errlen, opts->name, ENOMEM);
 		return NULL;
 	}
-	l->name = opts->name;
-	l->backlog = opts->backlog;
-	l->fd = -1;
 	if ((opts->address ? open_tcp(l, opts, err, errlen) : open_unix(l, opts, err, errlen)) == 0)
 		return l;
 	e = errno;
@@ -259,13 +289,12 @@ struct listener *listener_adopt(const char *name, int fd, char *err, size_t errl
 		snprintf(err, errlen, "listener %s: file descriptor %d is no listening stream socket", name, fd);
 		return NULL;
 	}
-	l = calloc(1, sizeof(*l));
+	l = new_listener(name, 0);
 	if (l == NULL || (l->address = text_of(&a)) == NULL) {
 		snprintf(err, errlen, "listener %s: no memory, or a socket of a strange kind", name);
-		free(l);
+		listener_free(l);
 		return NULL;
 	}
-	l->name = name;
 	l->fd = fd;
 	l->port = a.sa.sa_family == AF_UNIX ? 0 : bound_port(fd);
 	evutil_make_socket_nonblocking(fd);
@@ -278,13 +307,6 @@ struct listener *listener_adopt(const char *name, int fd, char *err, size_t errl
 /* ---- several at one place ---- */
 
 #if HAVE_TWINS
-
-static int reuse_port(int fd)
-{
-	int on = 1;
-
-	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-}
 
 /*
  * FIRST was bound and began to listen without SO_REUSEPORT, which is refused
@@ -323,13 +345,11 @@ static int open_twin(const struct listener *first)
 
 struct listener *listener_twin(struct listener *first)
 {
-	struct listener *l = calloc(1, sizeof(*l));
+	struct listener *l = new_listener(first->name, first->backlog);
 	int e;
 
 	if (l == NULL)
 		return NULL;
-	l->name = first->name;
-	l->backlog = first->backlog;
 	l->port = first->port;
 	l->address = strdup(first->address);
 	l->fd = open_twin(first);
@@ -340,6 +360,40 @@ struct listener *listener_twin(struct listener *first)
 	errno = e;
 	return NULL;
 }
+
+struct listener *listener_heir(const struct listener *of, const char *name)
+{
+	struct listener *l = new_listener(name, of->backlog);
+	int e;
+
+	if (l == NULL)
+		return NULL;
+	l->port = of->port;
+	l->address = strdup(of->address);
+	l->fd = fcntl(of->fd, F_DUPFD_CLOEXEC, 0);
+	if (l->address && l->fd >= 0)
+		return l;
+	e = errno;
+	listener_free(l);
+	errno = e;
+	return NULL;
+}
+
+void listener_hand_over(struct listener *l, struct listener *heir)
+{
+	heir->path = l->path;
+	l->path = NULL;
+}
+
+int listener_share(struct listener *l) { return reuse_port(l->fd); }
+
+int listener_set_backlog(struct listener *l, int backlog)
+{
+	l->backlog = backlog;
+	return listen(l->fd, backlog);
+}
+
+int listener_set_mode(struct listener *l, unsigned mode) { return l->path ? chmod(l->path, (mode_t)mode) : 0; }
 
 void listener_deal(struct listener *l, struct worker *const *workers, unsigned n)
 {
@@ -499,12 +553,49 @@ void listener_close(struct listener *l)
 	l->path = NULL;
 }
 
+/* So many may wait in the system's queue at most, where nobody said how many. */
+#define QUEUE_MAX 65536
+
+void listener_retire(struct listener *l)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+	int fd;
+
+	for (int i = 0; l->evl && i <= (l->backlog ? l->backlog : QUEUE_MAX); i++, len = sizeof(peer)) {
+		fd = accept(l->fd, (struct sockaddr *)&peer, &len);
+		if (fd < 0 && errno != EINTR && errno != ECONNABORTED)
+			break;
+		if (fd < 0)
+			continue;
+		evutil_make_socket_nonblocking(fd);
+		evutil_make_socket_closeonexec(fd);
+		on_accept(l->evl, fd, (struct sockaddr *)&peer, (int)len, l);
+	}
+	listener_close(l);
+}
+
 void listener_free(struct listener *l)
 {
 	if (l == NULL)
 		return;
 	listener_close(l);
+	listener_unref(l);
+}
+
+struct listener *listener_ref(struct listener *l)
+{
+	if (l)
+		atomic_fetch_add_explicit(&l->refs, 1, memory_order_relaxed);
+	return l;
+}
+
+void listener_unref(struct listener *l)
+{
+	if (l == NULL || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1)
+		return;
 	tls_unref(l->tls);
+	free(l->name);
 	free(l->address);
 	free(l);
 }

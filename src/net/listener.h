@@ -10,7 +10,9 @@
  * (listener_twin), among which the system shares out the connections; where
  * that cannot be, one worker accepts for all and hands on (listener_deal). The
  * first socket is alone there when it begins to listen: whatever listens there
- * already, with or without SO_REUSEPORT, is a port in use.
+ * already, with or without SO_REUSEPORT, is a port in use. Only where it takes
+ * the place of listeners of this process (listener_share) it may stand beside
+ * them until they are gone.
  *
  * Accepting takes some 64 connections a turn and then lets others have their
  * turn; out of file descriptors it pauses for a second instead of spinning.
@@ -28,12 +30,13 @@ struct tls;
 struct worker;
 
 struct listener_opts {
-	const char *name;     /* must outlive the listener */
+	const char *name;     /* copied */
 	const char *address;  /* literal v4 or v6 address, or "localhost"'s; NULL: a unix socket */
 	uint16_t port;        /* 0: any free one */
 	const char *path;     /* of a unix socket; an abandoned one is replaced */
 	unsigned mode;        /* of a unix socket */
 	int backlog;
+	bool beside;          /* those of ours that are there already share the place: see listener_share() */
 	int (*bind)(int, const struct sockaddr *, socklen_t); /* in place of bind(2) for TCP; NULL: bind(2) */
 };
 
@@ -55,6 +58,21 @@ struct listener *listener_adopt(const char *name, int fd, char *err, size_t errl
  */
 struct listener *listener_twin(struct listener *first);
 
+/*
+ * One more for the very socket of L, called NAME and not started, which is to
+ * take over from L: nothing is lost between the two. NULL with errno.
+ */
+struct listener *listener_heir(const struct listener *l, const char *name);
+
+/* Before L goes: a unix socket's file is the HEIR's to remove. On the thread of their worker. */
+void listener_hand_over(struct listener *l, struct listener *heir);
+
+/* Any thread: lets sockets of the same user that are opened as `beside` listen where L does. 0, or -1 with errno. */
+int listener_share(struct listener *l);
+
+/* Any thread: so many connections may wait. A unix socket's permissions. Both 0, or -1 with errno. */
+int listener_set_backlog(struct listener *l, int backlog);
+int listener_set_mode(struct listener *l, unsigned mode);
 /* From now on each connection of L has to begin with a PROXY header; where L is started, on its worker's thread. */
 void listener_set_proxied(struct listener *l, bool proxied);
 bool listener_is_proxied(const struct listener *l);
@@ -78,8 +96,15 @@ bool listener_speaks_tls(struct listener *l);
 /* Accepts no more; a unix socket's file goes too. On the thread of L's worker; twice is fine. */
 void listener_close(struct listener *l);
 
-/* When no handshake of L's connections is left; it is closed, or its worker does not run. NULL is fine. */
+/* The same, when what waits to be accepted is accepted. */
+void listener_retire(struct listener *l);
+
+/* It is closed, or its worker does not run. Handshakes of its connections may go on, and hold it. NULL is fine. */
 void listener_free(struct listener *l);
+
+/* For who holds it, for its name. Any thread. NULL passes through, and is fine. */
+struct listener *listener_ref(struct listener *l);
+void listener_unref(struct listener *l);
 
 const char *listener_name(const struct listener *l);
 /* "127.0.0.1:9600", "[::1]:9600" or the path. */

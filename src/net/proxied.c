@@ -30,8 +30,11 @@ void proxied_refuse(const struct listener *l, const char *address, const char *w
 
 void proxied_forget(struct conn *c)
 {
+	if (!c->expected)
+		return;
 	free(c->proxied);
 	c->proxied = NULL;
+	c->expected = false;
 }
 
 /* Keeps the header's first LEN bytes, which lie in the inbox. */
@@ -53,7 +56,6 @@ static void settle(struct conn *c, const struct proxy_hdr *header)
 	char text[NET_ADDR_TEXT];
 
 	proxied_forget(c);
-	c->expected = false;
 	if (header->source.kind != NET_ADDR_NONE)
 		conn_set_address(c, net_addr_text(&header->source, text));
 	/* A request's fields are a proxy's word only where another one stands behind the first. */

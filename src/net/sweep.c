@@ -38,6 +38,18 @@ static void sweep_open(struct conn *c)
 		ws_conn_ping(c);
 }
 
+void sweep_forgive(struct worker *w)
+{
+	uint32_t most = worker_ticks(w->opts.ping_interval);
+
+	list_each(node, &w->open) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (w->tick - c->since > most)
+			c->since = w->tick - most;
+	}
+}
+
 void sweep(struct worker *w)
 {
 	/* These, and those who drain, are in the order of their deadlines. */

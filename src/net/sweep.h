@@ -14,4 +14,7 @@ struct worker;
 /* Closes what is overdue, pings who is silent, parks who is idle. */
 void sweep(struct worker *w);
 
+/* The limits have changed: who is silent for longer than the new ones allow has the whole ping_timeout from now on. */
+void sweep_forgive(struct worker *w);
+
 #endif

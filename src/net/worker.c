@@ -34,6 +34,24 @@ static struct timeval after_ms(uint64_t ms)
 
 uint32_t worker_ticks(uint32_t ms) { return (ms + 999) / 1000 + 1; }
 
+void worker_change(struct worker *w, const struct worker_opts *opts)
+{
+	struct worker_opts o = *opts;
+	bool pings;
+
+	o.ops = w->opts.ops;
+	o.upstairs = w->opts.upstairs;
+	o.owner_size = w->opts.owner_size;
+	o.total = w->opts.total;
+	o.shared = w->opts.shared;
+	o.workers = w->opts.workers;
+	o.io_uring = w->opts.io_uring;
+	pings = o.ping_interval != w->opts.ping_interval || o.ping_timeout != w->opts.ping_timeout;
+	w->opts = o;
+	if (pings)
+		sweep_forgive(w);
+}
+
 void *worker_upstairs(const struct worker *w) { return w->opts.upstairs; }
 struct event_base *worker_base(const struct worker *w) { return w->base; }
 struct mailbox *worker_mailbox(const struct worker *w) { return w->mailbox; }

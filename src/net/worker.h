@@ -156,6 +156,13 @@ void worker_run(struct worker *w);
  */
 void worker_drain(struct worker *w, uint32_t timeout);
 
+/*
+ * On its thread: OPTS count from now on, for open connections as well, but for
+ * what a worker has for good: ops, upstairs, owner_size, total, shared, workers
+ * and io_uring.
+ */
+void worker_change(struct worker *w, const struct worker_opts *opts);
+
 void *worker_upstairs(const struct worker *w);
 struct event_base *worker_base(const struct worker *w);
 struct mailbox *worker_mailbox(const struct worker *w);

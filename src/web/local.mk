@@ -8,9 +8,18 @@ WEB_FILES = \
 	src/web/natter.js \
 	src/web/natter.mjs
 
-EXTRA_DIST += $(WEB_FILES) src/web/natter.d.ts src/web/embed.sh
+EXTRA_DIST += $(WEB_FILES) src/web/embed.sh
 CLEANFILES += src/daemon/web_assets.c
 
 src/daemon/web_assets.c: $(WEB_FILES) src/web/embed.sh
 	$(AM_V_GEN)$(MKDIR_P) src/daemon && \
 	sh $(srcdir)/src/web/embed.sh $(srcdir) $(WEB_FILES) >$@.tmp && mv -f $@.tmp $@
+
+# What pages embed, for who serves it from elsewhere.
+webdir = $(pkgdatadir)/web
+dist_web_DATA = \
+	src/web/README.md \
+	src/web/natter.d.ts \
+	src/web/natter.js \
+	src/web/natter.mjs \
+	src/web/package.json

@@ -40,8 +40,6 @@ export interface NatterOptions {
 	pingTimeout?: number;
 	/** Closes the chat. */
 	signal?: AbortSignal;
-	/** false: only `connect()` connects. Default true. */
-	connect?: boolean;
 }
 
 /** What was said. Other members are those that it was sent with. */
@@ -139,7 +137,8 @@ export interface ReasonOptions extends RequestOptions { reason?: string }
  * - replaced: another page has taken the session over
  * - kicked: out of the room (`retryAfter`: banned for so long)
  * - connection_lost: the connection broke
- * - no_websocket: no connection can be made at all
+ * Where the server closed the connection and does not want to be asked again: rate_limited, replaced, login_needed,
+ * banned, or else closed.
  */
 export class NatterError extends Error {
 	readonly name: 'NatterError';
@@ -152,7 +151,7 @@ declare class Emitter<Events> {
 	on<T extends keyof Events>(type: T, listener: (value: Events[T]) => void, options?: { signal?: AbortSignal }): this;
 	off<T extends keyof Events>(type: T, listener: (value: Events[T]) => void): this;
 	/** The next one. */
-	once<T extends keyof Events>(type: T, options?: { signal?: AbortSignal }): Promise<Events[T]>;
+	once<T extends keyof Events>(type: T): Promise<Events[T]>;
 }
 
 export interface PlaceEvents {
@@ -164,7 +163,7 @@ export interface PlaceEvents {
 	delete: Change;
 }
 
-interface Place<Events> extends Emitter<Events & PlaceEvents> {
+export interface Place<Events = {}> extends Emitter<Events & PlaceEvents> {
 	readonly chat: Natter;
 	/** The last message that was told. */
 	readonly seq?: number;
@@ -188,10 +187,9 @@ export interface RoomEvents {
 	kicked: { banned?: number; by?: string; reason?: string };
 	/** Out for good: refused, kicked, left. */
 	left: NatterError;
-	/** Whatever is not stored: `typing` and your own types, which are events of their names as well. */
+	/** What `relay` sent: your own types. */
 	relay: { type: string; name?: string; user?: string; time: number; [member: string]: any };
 	typing: { type: 'typing'; name?: string; user?: string; time: number };
-	[type: string]: any;
 }
 
 export interface Room extends Place<RoomEvents> {
@@ -235,8 +233,7 @@ export interface NatterEvents {
 	/** A direct message, or one's own to somebody: of all conversations, and of guests. */
 	direct: Message & { to?: string };
 	/** Where `token` is a string: call `auth` with a new one. */
-	token_expiring: object;
-	[type: string]: any;
+	token_expiring: { in: number };
 }
 
 export class Natter extends Emitter<NatterEvents> {
@@ -265,7 +262,7 @@ export class Natter extends Emitter<NatterEvents> {
 	connect(): Promise<Natter>;
 	close(): void;
 	/** The room of this name: joined, and joined again on every connection. */
-	join(name: string, options?: { history?: number; signal?: AbortSignal }): Room;
+	join(name: string, options?: { history?: number }): Room;
 	/** The conversation with this user id; with `history` it begins with a `reset`, as a room does. */
 	with(user: string, options?: { history?: number }): Conversation;
 	direct(to: Who, message: Sayable, options?: RequestOptions): Promise<Partial<Stored>>;

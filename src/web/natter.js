@@ -1,63 +1,43 @@
-/*
- * natter.js: the client of natterd, the chat server. It speaks natter.v1 (see natter-protocol(7)),
- * connects again by itself, loses nothing and says nothing twice. Without dependencies; natter.d.ts and
- * README.md say what there is.
- *
- *     const chat = new Natter('wss://chat.example.com');
- *     const room = chat.join('lobby');
- *     room.on('message', (m) => show(m.name, m.message));
- *     await room.send('hi');
- */
+/* natter.js: a client of natterd; its protocol is natter.v1. See natter.d.ts. */
 (() => {
-'use strict';
-
 const DEFAULTS = {
-	history: 50, // messages of the past to begin with
-	queue: 200, // requests that may wait for their answers
-	minDelay: 1000, maxDelay: 30000, // before connecting again: by chance up to this, twice as long each time
-	connectTimeout: 10000, pingInterval: 25000, pingTimeout: 10000,
+	history: 50, queue: 200,
+	minDelay: 1000, maxDelay: 30000, connectTimeout: 10000, pingInterval: 25000, pingTimeout: 10000, // ms
 };
-const FINAL = [1000, 1002, 1003, 1007, 1009]; // close codes that say "do not come again", as do 4500 and up
+const FINAL = [1000, 1002, 1003, 1007, 1009]; // and from 4500 on: do not come back
 const VERDICTS = { 4500: 'rate_limited', 4501: 'replaced', 4502: 'login_needed', 4503: 'banned' };
-const ANSWERS = /^(ok|error|joined|who|history|rooms|conversations|pong)$/;
-const COST = { resume: 5, auth: 5, name: 5, join: 5, rooms: 5, conversations: 5, edit: 2, delete: 2, who: 2, history: 2 };
-const REPEATABLE = /^(who|history|rooms|conversations|read|name)$/; // asking twice does no harm
-const OURS = /^(joined|reset|message|relay|left|state)$/; // events that no relayed type may pass for
-const HELD_MAX = 10000;
+const ANSWERS = /^(ok|error|joined|who|history|rooms|conversations)$/;
+const REPEATABLE = /^(who|history|rooms|conversations|read|name)$/;
+const CHEAP = /^(message|read|direct|relay)$/; // others count up to 5
+const HELD_MAX = 1e4;
 
 class NatterError extends Error {
-	constructor(code, message = code, retryAfter, cause) {
-		super(message, { cause });
-		this.name = 'NatterError';
-		this.code = code;
-		this.retryAfter = retryAfter;
+	name = 'NatterError';
+
+	constructor(code, message = code, retryAfter) {
+		super(message);
+		Object.assign(this, { code, retryAfter });
 	}
 }
 
 function deferred() {
-	const d = {};
-	d.promise = new Promise((resolve, reject) => Object.assign(d, { resolve, reject }));
-	d.promise.catch(() => {}); // who does not wait for it is not bothered
-	return d;
+	const it = {};
+	it.promise = new Promise((resolve, reject) => Object.assign(it, { resolve, reject }));
+	it.promise.catch(() => {});
+	return it;
 }
 
-function said(message) {
-	return typeof message === 'string' ? { message } : message;
-}
-
-function soon(what) {
-	setTimeout(what, 1000 + Math.random() * 1000);
-}
+const said = (message) => typeof message === 'string' ? { message } : message;
+const whom = (who) => typeof who === 'string' ? { name: who } : who;
 
 class Emitter {
 	#listeners = new Map();
 
 	on(type, listener, { signal } = {}) {
-		if (signal?.aborted)
-			return this;
 		if (!this.#listeners.has(type))
 			this.#listeners.set(type, new Set());
-		this.#listeners.get(type).add(listener);
+		if (!signal?.aborted)
+			this.#listeners.get(type).add(listener);
 		signal?.addEventListener('abort', () => this.off(type, listener));
 		return this;
 	}
@@ -67,19 +47,9 @@ class Emitter {
 		return this;
 	}
 
-	once(type, { signal } = {}) {
-		return new Promise((resolve, reject) => {
-			const done = (value) => {
-				this.off(type, done);
-				resolve(value);
-			};
-			const aborted = () => {
-				this.off(type, done);
-				reject(signal.reason);
-			};
-			if (signal?.aborted)
-				return aborted();
-			signal?.addEventListener('abort', aborted);
+	once(type) {
+		return new Promise((resolve) => {
+			const done = (value) => resolve(value, this.off(type, done));
 			this.on(type, done);
 		});
 	}
@@ -88,24 +58,19 @@ class Emitter {
 		for (const listener of [...this.#listeners.get(type) ?? []])
 			try {
 				listener(value);
-			} catch (error) { // the page's, and no reason for us to stop
+			} catch (error) { // the page's
 				queueMicrotask(() => { throw error; });
 			}
 	}
 }
 
-/* What has an order of messages: a room, or a conversation with a user. */
+/* A room or a conversation; all up to `seq` of `epoch` was told. */
 class Place extends Emitter {
-	seq; // of the last message that was told
-	epoch; // which order that is in; undefined: what came before is to be told anew
-	_held; // what comes while the past is being asked for
-	_own = new Map(); // seq: cid, of ours that are stored and have not come yet
+	_own = new Map(); // seq: cid, of what is stored and has not come
 
-	constructor(chat, where, history) {
+	constructor(members) {
 		super();
-		this.chat = chat;
-		this._where = where;
-		this._history = history;
+		Object.assign(this, members);
 	}
 
 	_ask(request, options) {
@@ -124,8 +89,8 @@ class Place extends Emitter {
 		return this._ask({ type: 'delete', seq }, options);
 	}
 
-	history({ before, after, limit = 50, ...options } = {}) {
-		return this._ask({ type: 'history', before, after, limit }, options);
+	history(options) {
+		return this._ask({ type: 'history' }, options);
 	}
 
 	async read(seq, options) {
@@ -133,187 +98,170 @@ class Place extends Emitter {
 	}
 
 	_receive(m) {
-		if (this._held) {
-			if (this._held.push(m) > HELD_MAX)
-				this.chat._lost(); // to begin anew
-			return;
-		}
+		if (this._held)
+			return this._held.push(m) > HELD_MAX && this.chat._lost();
 		if (m.seq <= this.seq)
 			return;
 		this.seq = m.seq;
-		delete m.cid;
-		if (this._own.has(m.seq))
-			m.cid = this._own.get(m.seq);
+		m.cid = this._own.get(m.seq);
 		this._own.delete(m.seq);
-		if (m.type !== 'deleted') // since it was said
+		if (m.type !== 'deleted')
 			this._emit(m.target ? m.type : 'message', m);
 	}
 
-	_release() {
-		const held = this._held ?? [];
-		this._held = null;
-		held.forEach((m) => this._receive(m));
-	}
-
-	/* Asks for the past, tells it by `reset`, then what came meanwhile. */
-	_refresh(reason) {
-		const { chat } = this, ws = chat._ws, asking = this._asking = {};
+	/* Asks for what was missed, or with REASON for the past; what comes meanwhile is held. */
+	_fetch(reason) {
+		const { chat, seq: after, _history: limit } = this, asking = this._asking = {};
 		this._held ??= [];
-		this.epoch = undefined;
-		chat._now({ type: 'history', limit: this._history || 1, ...this._where }, (m) => {
+		if (reason)
+			this.epoch = undefined;
+		chat._now({ type: 'history', ...reason ? { limit } : { after, limit: 200 }, ...this._where }, (m) => {
+			const { messages, more, epoch } = m, held = this._held;
 			if (asking !== this._asking)
 				return;
-			const messages = this._history ? m.messages : [];
-			this.seq = m.messages.at(-1)?.seq ?? this.seq;
-			this.epoch = m.epoch;
-			this._emit('reset', { reason, messages, more: m.more || messages !== m.messages && m.messages.length > 0 });
-			this._release();
-		}, (error) => {
-			if (error.code === 'storage_unavailable')
-				soon(() => ws === chat._ws && asking === this._asking && this._refresh(reason));
-		});
+			if (this.epoch && this.epoch !== epoch)
+				return this._fetch('epoch');
+			this.epoch = epoch;
+			this._held = null;
+			if (reason) {
+				this.seq = messages.at(-1)?.seq ?? this.seq;
+				this._emit('reset', { reason, messages, more });
+			} else {
+				messages.forEach((it) => this._receive(it));
+			}
+			if (more && !reason) {
+				this._held = held;
+				return this._fetch();
+			}
+			held.forEach((it) => this._receive(it));
+		}, (error) => chat._later(error, () => asking === this._asking && this._fetch(reason)));
 	}
 
-	/* The connection is gone, and what was held comes again on the next. */
 	_away() {
 		this._held = this._asking = null;
 	}
 }
 
 class Room extends Place {
-	state = 'joining'; // joined, left
-	_entered = false; // join is sent
+	state = 'joining';
 	members = 0;
 	guests = 0;
 	topic = '';
-	_up = deferred();
-
-	constructor(chat, name, history) {
-		super(chat, { room: name }, history);
-		this.name = name;
-	}
+	#up = deferred();
+	#entered = false;
 
 	get ready() {
-		return this._up.promise;
+		return this.#up.promise;
 	}
 
-	/* Resolves when nothing of the room comes any more. */
 	leave() {
-		const left = deferred();
-		if (this._entered)
-			this.chat._now({ type: 'leave', room: this.name }, () => left.resolve(), () => left.resolve());
-		else
-			left.resolve();
-		this._gone(new NatterError('not_joined', 'you have left this room'));
-		return left.promise;
+		return new Promise((resolve) => {
+			const done = () => resolve();
+			if (this.#entered)
+				this.chat._now({ type: 'leave', ...this._where }, done, done);
+			else
+				done();
+			this.#gone(new NatterError('not_joined'));
+		});
 	}
 
-	who({ after, limit, ...options } = {}) {
-		return this._ask({ type: 'who', after, limit }, options);
+	who(options) {
+		return this._ask({ type: 'who' }, options);
 	}
 
 	kick(who, options) {
-		return this.#discipline('kick', who, options);
+		return this._ask({ type: 'kick', ...whom(who) }, options);
 	}
 
 	ban(who, duration, options) {
-		return this.#discipline('ban', who, options, duration);
+		return this._ask({ type: 'ban', ...whom(who), duration }, options);
 	}
 
 	mute(who, duration, options) {
-		return this.#discipline('mute', who, options, duration);
-	}
-
-	#discipline(type, who, { reason, ...options } = {}, duration) {
-		return this._ask({ type, ...typeof who === 'string' ? { name: who } : who, duration, reason }, options);
+		return this._ask({ type: 'mute', ...whom(who), duration }, options);
 	}
 
 	setTopic(topic, options) {
 		return this._ask({ type: 'topic', topic }, options);
 	}
 
-	/* For now only: whether it could be sent. */
 	relay(type, members) {
-		return this.state === 'joined' && this.chat._say({ ...members, type, room: this.name });
+		return this.state === 'joined' && this.chat._say({ ...members, type, ...this._where });
 	}
 
 	typing() {
-		if (Date.now() - (this._typed ?? 0) > 2500 && this.relay('typing'))
+		if (!(Date.now() - this._typed < 2500) && this.relay('typing'))
 			this._typed = Date.now();
 	}
 
-	/* On a new connection, behind resume and auth. */
 	_enter() {
-		const { chat } = this, ws = chat._ws, since = this.epoch && { epoch: this.epoch, seq: this.seq };
-		this._entered = true;
-		chat._now({ type: 'join', room: this.name, since, history: 0 }, (m) => {
+		const { chat, epoch, seq } = this, since = epoch && { epoch, seq };
+		this.#entered = true;
+		chat._now({ type: 'join', since, history: 0, ...this._where }, (m) => {
 			if (this.state === 'left')
 				return;
-			const { members, guests, role, topic = '', read } = m;
-			Object.assign(this, { members, guests, role, topic, readSeq: read, state: 'joined' });
+			this.state = 'joined';
+			this.#note({ topic: '', ...m });
+			this.readSeq = m.read;
 			if (!m.recovered)
 				this.seq = m.seq;
 			if (since && !m.recovered)
-				this._refresh('gap');
+				this._fetch('gap');
 			this._emit('joined', m);
-			this._up.resolve(this);
+			this.#up.resolve(this);
 			chat._flush();
 		}, (error) => {
-			this._entered = false;
-			if (error.code === 'storage_unavailable')
-				soon(() => ws === chat._ws && this.state !== 'left' && this._enter());
-			else if (error.code !== 'connection_lost')
-				this._gone(error);
+			if (!chat._later(error, () => this.state === 'left' || this._enter()))
+				this.#gone(error);
 		});
 		if (!since)
-			this._refresh('joined');
+			this._fetch('joined');
 	}
 
 	_away() {
 		super._away();
-		this._entered = false;
+		this.#entered = false;
 		this.state = 'joining';
 	}
 
-	_gone(error) {
+	#gone(error) {
 		if (this.state === 'left')
 			return;
 		this.state = 'left';
-		this._entered = false;
+		this.#entered = false;
 		this.chat._rooms.delete(this.name);
 		this.chat._drop((e) => e.place === this && !e.ws, error);
-		this._up.reject(error);
+		this.#up.reject(error);
 		this._emit('left', error);
 	}
 
+	#note(m) {
+		for (const it of ['members', 'guests', 'topic', 'role'])
+			this[it] = m[it] ?? this[it];
+	}
+
 	_event(m) {
-		if ('seq' in m && m.type !== 'epoch')
-			return this._receive(m);
-		if (m.type === 'presence')
-			Object.assign(this, { members: m.members, guests: m.guests });
-		if (m.type === 'topic')
-			this.topic = m.topic;
-		if (m.type === 'epoch') {
+		const { type } = m;
+		if (type === 'epoch') {
 			this.seq = m.seq;
-			return this._refresh('epoch');
-		}
-		if (/^(presence|topic|muted|kicked)$/.test(m.type)) {
-			this._emit(m.type, m);
-			if (m.type === 'kicked')
-				this._gone(new NatterError('kicked', m.reason ?? 'you were put out of this room', m.banned));
+			this._fetch(type);
+		} else if (m.seq) {
+			this._receive(m);
+		} else if (/^(presence|topic|muted|kicked)$/.test(type)) {
+			this.#note(m);
+			this._emit(type, m);
+			if (type === 'kicked')
+				this.#gone(new NatterError(type, m.reason, m.banned));
 		} else {
-			this._emit('relay', m);
-			if (!OURS.test(m.type))
-				this._emit(m.type, m);
+			this._emit(type === 'typing' ? type : 'relay', m);
 		}
 	}
 }
 
-/* The direct messages with another user. */
 class Conversation extends Place {
-	constructor(chat, user, history) {
-		super(chat, { with: user }, history);
-		this.user = user;
+	_begin() {
+		if (this._history && !this.epoch && !this._held)
+			this._fetch('joined');
 	}
 
 	_emit(type, value) {
@@ -321,103 +269,70 @@ class Conversation extends Place {
 		if (type === 'message')
 			this.chat._emit('direct', value);
 	}
-
-	/* What was said while we were away. */
-	_catchUp() {
-		this._held ??= [];
-		this.chat._now({ type: 'history', after: this.seq, limit: 200, ...this._where }, (m) => {
-			if (this.epoch && this.epoch !== m.epoch)
-				return this._refresh('epoch');
-			const held = this._held;
-			this.epoch = m.epoch;
-			this._held = null;
-			m.messages.forEach((it) => this._receive(it));
-			this._held = held;
-			return m.more ? this._catchUp() : this._release();
-		}, () => this._release());
-	}
 }
 
 class Natter extends Emitter {
 	static Error = NatterError;
-
-	state = 'closed'; // connecting, open, waiting
-	name = null;
-	user = null;
-	role = 'guest';
+	state = 'closed';
 	limits = {};
 	_rooms = new Map();
-	_ws = null;
 	#up = deferred();
-	#entering = false; // rooms are joined on this connection
+	#ws = null;
+	#entering = false;
 	#conversations = new Map();
-	#directs = null; // that come before we know what was missed
-	#directsOf; // the user whose conversations we have looked at
+	#directs = null; // held until it is known what was missed
 	#pending = new Map(); // cid: request without an answer
 	#unique = Date.now().toString(36) + Math.random().toString(36).slice(2);
-	#cid = 0;
-	#session = null;
+	#cids = 0;
 	#attempts = 0;
-	#openSince = 0;
-	#timer; // of connecting
-	#beat;
-	#flushing;
-	#heard; // when the server spoke last
-	#pinged;
-	#due = 0; // until then message_rate allows what was sent
-	#events; // ends our listening to the window
+	#session; #directsOf; #openSince; #heard; #pinged; #due; #timer; #beat; #flushing; #events;
 
 	constructor(url = '/', options = {}) {
 		super();
 		this.url = new URL(url, globalThis.location?.href);
 		this.url.protocol = this.url.protocol.replace('http', 'ws');
-		this.url.hash = '';
 		this.options = { WebSocket: globalThis.WebSocket, ...DEFAULTS, ...options };
+		this.#become({});
 		options.signal?.addEventListener('abort', () => this.close());
-		if (options.connect !== false && !options.signal?.aborted)
+		if (!options.signal?.aborted)
 			this.connect();
 	}
-
-	/* ---- what pages call ---- */
 
 	connect() {
 		if (this.state === 'closed')
 			this.#up = deferred();
-		if (!this._ws)
+		if (!this.#ws)
 			this.#open();
 		return this.#up.promise;
 	}
 
 	close() {
-		this.#end(new NatterError('closed', 'the chat was closed'));
+		this.#end(new NatterError('closed'));
 	}
 
-	join(name, { history = this.options.history, signal } = {}) {
-		const room = this._rooms.get(name) ?? new Room(this, name, history);
-		if (!this._rooms.has(name)) {
+	join(name, { history = this.options.history } = {}) {
+		let room = this._rooms.get(name);
+		if (!room) {
+			room = new Room({ chat: this, name, _where: { room: name }, _history: history });
 			this._rooms.set(name, room);
 			if (this.#entering)
 				room._enter();
 		}
-		signal?.addEventListener('abort', () => room.leave());
 		return room;
 	}
 
-	/* HISTORY: tell so much of it by `reset`. */
 	with(user, { history } = {}) {
-		const it = this.#conversations.get(user) ?? new Conversation(this, user, history);
+		const it = this.#conversations.get(user) ?? new Conversation({ chat: this, user, _where: { with: user } });
 		this.#conversations.set(user, it);
-		if (history !== undefined) {
-			it._history = history;
-			if (this.state === 'open' && !it.epoch)
-				it._refresh('joined');
-		}
+		it._history ??= history;
+		if (this.state === 'open')
+			it._begin();
 		return it;
 	}
 
 	direct(to, message, options) {
 		return to.user ? this.with(to.user).send(message, options)
-			: this._ask({ ...said(message), type: 'direct', to: to.name ?? to }, options);
+			: this._ask({ ...said(message), type: 'direct', to: whom(to).name }, options);
 	}
 
 	async rename(name, options) {
@@ -426,77 +341,72 @@ class Natter extends Emitter {
 	}
 
 	async auth(token) {
-		const late = this._ws; // for this connection's own login
+		const late = this.#ws;
 		this.options.token = token;
 		await this.connect();
 		if (late)
-			await new Promise((done, failed) => this.#login(done, failed));
+			await this.#auth(await this.#token());
 	}
 
-	rooms({ after, limit, ...options } = {}) {
-		return this._ask({ type: 'rooms', after, limit }, options);
+	rooms(options) {
+		return this._ask({ type: 'rooms' }, options);
 	}
 
 	conversations(options) {
 		return this._ask({ type: 'conversations' }, options);
 	}
 
-	/* ---- requests ---- */
-
-	_ask(request, { signal, cid = this.#newCid() } = {}, place) {
+	_ask(request, { signal, cid = this.#cid(), ...members } = {}, place) {
 		return new Promise((resolve, reject) => {
-			const refuse = (code, message) => reject(new NatterError(code, message));
-			if (signal?.aborted)
-				return reject(signal.reason);
-			if (this.state === 'closed')
-				return refuse('closed', 'the chat is closed');
-			if (place?.state === 'left')
-				return refuse('not_joined', 'you are not in this room');
-			if (this.#pending.size >= this.options.queue)
-				return refuse('queue_full', 'too many requests wait for their answers');
+			const objection = this.state === 'closed' ? 'closed' : place?.state === 'left' ? 'not_joined'
+				: this.#pending.size >= this.options.queue && 'queue_full';
+			if (signal?.aborted || objection)
+				return reject(signal?.aborted ? signal.reason : new NatterError(objection));
 			const abort = () => this._drop((e) => e.cid === cid, signal.reason);
-			const last = (does) => (value) => {
-				signal?.removeEventListener('abort', abort);
-				does(value);
-			};
+			const last = (does) => (value) => does(value, signal?.removeEventListener('abort', abort));
 			signal?.addEventListener('abort', abort);
-			this.#pending.set(cid, { cid, text: JSON.stringify({ ...request, cid }), type: request.type, place,
+			this.#pending.set(cid, { cid, type: request.type, place, text: JSON.stringify({ ...members, ...request, cid }),
 				resolve: last(resolve), reject: last(reject) });
 			this._flush();
 		});
 	}
 
-	/* On this connection or not at all; RESOLVE and REJECT are called before the next message is looked at. */
+	/* On this connection or not at all. */
 	_now(request, resolve, reject) {
-		const cid = this.#newCid(), { type } = request;
-		this.#pending.set(cid, { cid, type, ws: this._ws, now: true, resolve, reject });
+		const cid = this.#cid(), { type } = request;
+		this.#pending.set(cid, { cid, type, ws: this.#ws, resolve, reject });
 		this.#pay(type, true);
-		this.#write(JSON.stringify({ ...request, cid }));
+		this.#ws.send(JSON.stringify({ ...request, cid }));
 	}
 
-	/* Without an answer, if that is possible at once. */
 	_say(message) {
-		const can = this.state === 'open' && this.#pay() <= 0;
+		const can = this.state === 'open' && this.#pay('relay') <= 0;
 		if (can)
-			this.#write(JSON.stringify(message));
+			this.#ws.send(JSON.stringify(message));
 		return can;
 	}
 
-	#newCid() {
-		return `${this.#unique}.${++this.#cid}`;
+	#first(request, done) {
+		return new Promise((resolve, reject) => this._now(request, (m) => resolve(done(m)), reject));
 	}
 
-	#write(text) {
-		try {
-			this._ws.send(text);
-		} catch { /* it is closing, and we shall hear of it */ }
+	/* Whether it is only for now that WHAT failed. */
+	_later({ code }, what) {
+		const ws = this.#ws;
+		if (code === 'storage_unavailable')
+			setTimeout(() => ws === this.#ws && what(), 1000 + Math.random() * 1000);
+		return code === 'storage_unavailable' || code === 'connection_lost';
 	}
 
-	/* For how many ms message_rate makes a request wait; 0 or less: it is counted. */
+	#cid() {
+		return `${this.#unique}.${++this.#cids}`;
+	}
+
+	/* How many ms message_rate makes it wait; if none, or ANYWAY, it is counted. */
 	#pay(type, anyway) {
 		const { message_rate: rate, message_burst: burst } = this.limits;
 		const each = rate ? 1050 / rate : 0, now = Date.now();
-		const due = Math.max(this.#due, now) + (COST[type] ?? 1) * each;
+		const due = Math.max(this.#due, now) + (CHEAP.test(type) ? 1 : 5) * each;
 		const wait = each && due - now - burst * each * 0.9;
 		if (anyway || wait <= 0)
 			this.#due = due;
@@ -505,36 +415,35 @@ class Natter extends Emitter {
 
 	_flush() {
 		clearTimeout(this.#flushing);
-		for (const e of this.state === 'open' ? [...this.#pending.values()] : []) {
-			if (e.ws || (e.place?.state ?? 'joined') !== 'joined')
+		if (this.state !== 'open')
+			return;
+		for (const e of this.#pending.values()) {
+			if (e.ws || e.place?.state === 'joining')
 				continue;
-			const error = this.#objection(e);
-			if (error) {
-				this._drop((it) => it === e, error);
-				continue;
-			}
-			const wait = this.#pay(e.type);
-			if (wait > 0) {
+			const objection = this.#objection(e), wait = objection ? 0 : this.#pay(e.type);
+			if (objection) {
+				this._drop((it) => it === e, new NatterError(objection));
+			} else if (wait > 0) {
 				this.#flushing = setTimeout(() => this._flush(), wait);
 				return;
+			} else {
+				e.ws = this.#ws;
+				e.sender = this.#sender;
+				e.since ??= Date.now();
+				this.#ws.send(e.text);
 			}
-			e.ws = this._ws;
-			e.sender = this.#sender;
-			e.since ??= Date.now();
-			this.#write(e.text);
 		}
 	}
 
-	/* Why E cannot be sent: it is too long, or it was sent before and the server may not know that it was. */
+	/* What was sent before is sent again only where the server must know its cid. */
 	#objection({ text, type, since, sender }) {
 		if (new TextEncoder().encode(text).length > this.limits.max_message)
-			return new NatterError('too_big', 'the message is too long');
-		if (since && !REPEATABLE.test(type) && (type !== 'message' || sender !== this.#sender ||
-				Date.now() - since > this.limits.cid_keep * 900))
-			return new NatterError('outcome_unknown', 'the connection broke: this may have been done, or not');
+			return 'too_big';
+		if (since && !REPEATABLE.test(type) &&
+			(type !== 'message' || sender !== this.#sender || Date.now() - since > this.limits.cid_keep * 900))
+			return 'outcome_unknown';
 	}
 
-	/* Under whom the server remembers cids. */
 	get #sender() {
 		return this.user ? `user ${this.user}` : this.#session;
 	}
@@ -556,88 +465,65 @@ class Natter extends Emitter {
 	#open() {
 		clearTimeout(this.#timer);
 		this.#listen();
-		this.#store('take');
-		let ws;
-		try {
-			ws = this._ws = new this.options.WebSocket(this.url.href, ['natter.v1']);
-		} catch (error) {
-			this.#end(new NatterError('no_websocket', error.message, undefined, error));
-			return;
-		}
-		const mine = (does) => (event) => ws === this._ws && does(event);
+		this.#store(false);
+		const ws = this.#ws = new this.options.WebSocket(this.url.href, ['natter.v1']);
+		const mine = (does) => (event) => ws === this.#ws && does(event);
 		ws.onmessage = mine(({ data }) => this.#receive(JSON.parse(data)));
 		ws.onclose = mine(({ code, reason }) => this._lost(code, reason));
-		ws.onerror = mine(() => this.#heard || this._lost()); // not everywhere does `close` follow a failed handshake
-		this.#heard = 0;
-		this.#timer = setTimeout(mine(() => this._lost(1006, 'the server did not answer')), this.options.connectTimeout);
+		ws.onerror = mine(() => this.#heard || this._lost()); // `close` does not follow everywhere
+		this.#heard = this.#pinged = this.#openSince = this.#due = 0;
+		this.#timer = setTimeout(mine(() => this._lost()), this.options.connectTimeout);
 		this.#set('connecting');
 	}
 
-	/* The server has spoken first. */
-	#hello({ session, name = null, user = null, role = 'guest', limits, room, version, anonymous }) {
-		const ws = this._ws, resumed = this.#session;
-		let waiting = 1, claimed = false;
-		const step = () => --waiting || this.#begin(claimed);
-		const failed = (error) => {
-			if (ws !== this._ws)
-				return;
-			if (error.code === 'storage_unavailable' || !(error instanceof NatterError))
-				this._lost(1006, error.message);
-			else
-				this.#end(error);
-		};
-		Object.assign(this, { name, user, role, limits, room, version, anonymous, resumed: false });
-		this.#due = 0;
+	/* All is asked at once; when it is answered, we are open. */
+	async #hello(m) {
+		const ws = this.#ws, session = this.#session, { name } = this.options, asked = [];
+		this.#become(m);
+		for (const it of ['limits', 'room', 'version', 'anonymous'])
+			this[it] = m[it];
+		this.resumed = false;
+		this.#session ??= m.session;
 		this.#watch();
-		if (resumed) {
-			waiting++;
-			this._now({ type: 'resume', session: resumed }, (m) => {
-				this.#become(m);
+		if (session)
+			asked.push(this.#first({ type: 'resume', session }, (ok) => {
+				this.#become(ok);
 				this.resumed = true;
-				step();
-			}, (error) => {
-				if (error.code !== 'session_unknown')
-					return failed(error);
-				this.#session = session;
-				step();
-			});
-		} else {
-			this.#session = session;
-		}
-		this.#token((token) => {
-			if (ws !== this._ws)
+			}).catch((error) => {
+				if (error.code === 'session_unknown')
+					this.#session = m.session;
+			}));
+		try {
+			const token = await this.#token();
+			if (ws !== this.#ws)
 				return;
-			if (token) {
-				waiting++;
-				this.#auth(token, step, failed);
-			} else if (!resumed) {
-				claimed = true;
-				this.#claim();
-			}
+			if (token || this.user)
+				asked.push(this.#auth(token));
+			if (name)
+				asked.push(this.#first({ type: 'name', name }, (ok) => { this.name = ok.name; })
+					.catch((error) => ws === this.#ws && this._emit('error', error)));
 			this.#entering = true;
 			this._rooms.forEach((it) => it._enter());
-			step();
-		}, failed);
-	}
-
-	/* We are who we are, and may speak. */
-	#begin(claimed) {
+			await Promise.all(asked);
+		} catch (error) {
+			if (ws === this.#ws && error.code && error.code !== 'storage_unavailable')
+				this.#end(error);
+			else if (ws === this.#ws)
+				this._lost(1006, error.message);
+		}
+		if (ws !== this.#ws)
+			return;
 		clearTimeout(this.#timer);
 		this.#openSince = Date.now();
-		if (!claimed)
-			this.#claim();
-		if (this.user)
-			this.#lookForDirects();
 		this.#set('open');
 		this.#up.resolve(this);
 		this._flush();
 	}
 
-	/* The connection is gone, or not worth waiting for. */
 	_lost(code = 1006, reason = '') {
 		const { minDelay, maxDelay } = this.options;
 		if (FINAL.includes(code) || code >= 4500)
-			return this.#end(new NatterError(VERDICTS[code] ?? 'closed', reason || `closed by ${code}`), code, reason);
+			return this.#end(new NatterError(VERDICTS[code] ?? 'closed', reason || undefined), code);
 		if (this.#openSince && Date.now() - this.#openSince > 5 * minDelay)
 			this.#attempts = 0;
 		if (this.state === 'open')
@@ -649,196 +535,142 @@ class Natter extends Emitter {
 		this._emit('close', { code, reason, final: false, delay });
 	}
 
-	/* For good, or until connect(). */
-	#end(error, code = 1000, reason = error.message) {
+	#end(error, code = 1000) {
 		if (this.state === 'closed')
 			return;
-		this.#events?.abort();
+		this.#events.abort();
 		this.#events = null;
 		this.#hangUp();
 		this._drop(() => true, error);
 		this.#up.reject(error);
 		this.#set('closed');
-		this._emit('close', { code, reason, final: true, error });
+		this._emit('close', { code, reason: error.message, final: true, error });
 	}
 
 	#hangUp() {
-		const ws = this._ws;
-		this._ws = null;
+		const ws = this.#ws;
+		this.#ws = null;
 		this.#entering = false;
-		this.#openSince = this.#pinged = 0;
-		for (const timer of [this.#timer, this.#beat, this.#flushing])
-			clearTimeout(timer);
+		[this.#timer, this.#beat, this.#flushing].forEach(clearTimeout);
 		ws?.close();
 		this._rooms.forEach((it) => it._away());
 		this.#conversations.forEach((it) => it._away());
-		this.#directs = this.#directsOf ? [] : null;
-		this._drop((e) => e.now, new NatterError('connection_lost'));
+		this.#directs = this.#directsOf && [];
+		this._drop((e) => !e.text, new NatterError('connection_lost'));
 		this._drop((e) => e.place?.state === 'left', new NatterError('outcome_unknown'));
 		this.#pending.forEach((e) => { e.ws = null; });
 	}
 
-	/* ---- who we are ---- */
-
-	#become({ name, user, role }) {
-		this.name = name ?? this.name;
-		this.user = user ?? this.user;
-		this.role = role ?? this.role;
+	#become({ name = null, user = null, role = 'guest' }) {
+		Object.assign(this, { name, user, role });
 	}
 
-	#token(then, failed) {
+	async #token() {
 		const { token } = this.options;
-		if (typeof token === 'function')
-			Promise.resolve().then(token).then(then, failed);
-		else
-			then(token);
+		return typeof token === 'function' ? token() : token;
 	}
 
-	#auth(token, done, failed) {
-		this._now({ type: 'auth', token }, (m) => {
-			this.#become(m);
-			done();
-		}, failed);
+	#auth(token) {
+		return Promise.all([
+			token && this.#first({ type: 'auth', token }, ({ name = this.name, user, role }) => this.#become({ name, user, role })),
+			this.#first({ type: 'conversations' }, ({ conversations }) => this.#catchUp(conversations)),
+		]);
 	}
-
-	#login(done, failed) {
-		const ws = this._ws;
-		this.#token((token) => ws && ws === this._ws ? this.#auth(token, done, failed) : done(), failed);
-	}
-
-	#claim() {
-		const { name } = this.options;
-		if (name && !this.name)
-			this._now({ type: 'name', name }, (m) => { this.name = m.name; },
-				(error) => error.code === 'connection_lost' || this._emit('error', error));
-	}
-
-	/* ---- what comes ---- */
 
 	#receive(m) {
+		const { type, cid } = m, e = this.#pending.get(cid);
+		const error = type === 'error' && new NatterError(m.code, m.message, m.retry_after);
 		this.#heard = Date.now();
-		if (ANSWERS.test(m.type) && m.cid)
-			this.#answer(m, this.#pending.get(m.cid));
-		else if (m.type === 'welcome')
+		if (ANSWERS.test(type) && cid) {
+			this.#pending.delete(cid);
+			if (e && error)
+				return e.reject(error);
+			if (e?.type === 'message' && !(m.seq <= e.place.seq))
+				e.place._own.set(m.seq, cid);
+			e?.resolve(m);
+		} else if (type === 'welcome') {
 			this.#hello(m);
-		else if (m.type === 'direct' || m.between)
-			this.#direct(m);
-		else if (m.room !== undefined)
-			this._rooms.get(m.room)?._event(m);
-		else if (m.type === 'error')
-			this._emit('error', new NatterError(m.code, m.message, m.retry_after));
-		else
-			this.#event(m);
-	}
-
-	#answer(m, e) {
-		if (!e)
-			return;
-		this.#pending.delete(m.cid);
-		if (m.type === 'error')
-			return e.reject(new NatterError(m.code, m.message, m.retry_after));
-		if (e.type === 'message' && !(m.seq <= e.place.seq))
-			e.place._own.set(m.seq, m.cid);
-		e.resolve(m);
-	}
-
-	#event(m) {
-		if (m.type === 'renamed')
-			this.name = m.name;
-		this._emit(m.type, m);
-		if (m.type === 'token_expiring' && typeof this.options.token === 'function')
-			this.#login(() => {}, (error) => this._emit('error', error));
-	}
-
-	#direct(m) {
-		if (!m.between)
-			this._emit('direct', m);
-		else if (!this.#directs)
+		} else if (m.between && this.#directs) {
+			if (this.#directs.push(m) > HELD_MAX)
+				this._lost();
+		} else if (m.between) {
 			this.with(m.between.find((user) => user !== this.user) ?? this.user)._receive(m);
-		else if (this.#directs.push(m) > HELD_MAX)
-			this._lost();
+		} else if (m.room !== undefined) {
+			this._rooms.get(m.room)?._event(m);
+		} else {
+			if (type === 'renamed')
+				this.name = m.name;
+			this._emit(type, error || m);
+			if (type === 'token_expiring' && typeof this.options.token === 'function')
+				this.auth(this.options.token).catch((failure) => this._emit('error', failure));
+		}
 	}
 
 	/* Which conversations went on while we were away? */
-	#lookForDirects() {
-		const again = this.#directsOf === this.user;
-		const go = () => {
-			const held = this.#directs ?? [];
-			this.#directs = null;
-			held.forEach((m) => this.#direct(m));
-		};
-		this._now({ type: 'conversations' }, ({ conversations }) => {
-			const seen = new Map(conversations.map((c) => [c.with, c]));
-			this.#directsOf = this.user;
-			seen.forEach((c, user) => {
-				const it = this.with(user);
-				it.readSeq = c.read;
-				it.seq ??= again ? c.read ?? 0 : c.seq;
-				if (c.seq > it.seq)
-					it._catchUp();
-				else if (c.seq < it.seq)
-					it._refresh('epoch');
-			});
-			go();
-		}, go);
+	#catchUp(list) {
+		const again = this.#directsOf === this.user, held = this.#directs ?? [], known = new Map();
+		this.#directsOf = this.user;
+		this.#directs = null;
+		for (const { with: user, seq, read } of list) {
+			const it = this.with(user);
+			known.set(user, it.readSeq = read);
+			it.seq ??= again ? read ?? 0 : seq;
+			if (seq !== it.seq)
+				it._fetch(seq < it.seq ? 'epoch' : undefined);
+		}
+		this.#conversations.forEach((it, user) => {
+			if (!known.has(user))
+				it.seq = it.epoch = undefined;
+			it._begin();
+		});
+		held.forEach((m) => this.#receive(m));
 	}
 
-	/* ---- is anybody there? ---- */
-
 	#watch() {
-		const { pingInterval, pingTimeout } = this.options, now = Date.now();
-		const busy = [...this.#pending.values()].some((e) => e.ws);
-		if (this.#pinged > this.#heard) {
-			if (now - this.#pinged > pingTimeout)
-				return this._lost(4000, 'the server is silent');
-		} else if (now - this.#heard > (busy ? pingTimeout / 2 : pingInterval)) {
+		const { pingInterval, pingTimeout } = this.options, quiet = Date.now() - this.#heard;
+		if (this.#pinged <= this.#heard && quiet > (this.#pending.size ? pingTimeout / 2 : pingInterval))
 			this.#ping();
-		}
+		else if (this.#pinged > this.#heard && Date.now() - this.#pinged > pingTimeout)
+			return this._lost();
 		this.#beat = setTimeout(() => this.#watch(), pingTimeout / 4);
 	}
 
 	#ping() {
 		this.#pinged = Date.now();
-		this._now({ type: 'ping' }, () => {}, () => {});
+		this.#ws.send('{"type":"ping"}');
 	}
 
-	/* The network is back, or somebody looks at the page again, or leaves it. */
 	#listen() {
 		if (this.#events)
 			return;
 		this.#events = new AbortController();
 		for (const type of ['online', 'pageshow', 'pagehide', 'visibilitychange'])
 			globalThis.addEventListener?.(type, () => {
-				if (type === 'pagehide' || (type === 'visibilitychange' && document.hidden))
-					return this.#store('put');
-				this.#store('take');
-				this.#wake();
+				const going = type === 'pagehide' || globalThis.document?.hidden;
+				this.#store(going);
+				if (!going || type === 'online')
+					this.#wake();
 			}, { signal: this.#events.signal });
 	}
 
 	#wake() {
-		const ws = this._ws, at = this.#heard;
+		const ws = this.#ws, now = Date.now();
 		if (this.state === 'waiting') {
 			this.#attempts = 0;
 			this.#open();
 		} else if (this.state === 'open') {
 			this.#ping();
-			setTimeout(() => ws === this._ws && at === this.#heard && this._lost(4000, 'the server is silent'),
-				this.options.pingTimeout / 3);
+			setTimeout(() => ws === this.#ws && this.#heard < now && this._lost(), this.options.pingTimeout / 3);
 		}
 	}
 
-	/* The session lies there only while the page does not run: a copied tab must not take it. */
-	#store(how) {
+	/* Only while the page sleeps or goes: a copied tab must not take it. */
+	#store(going) {
 		const { storage } = this.options, key = `natter ${this.url}`;
-		try {
-			if (how === 'put' && this.#session)
-				storage?.setItem(key, this.#session);
-			if (how === 'take') {
-				this.#session ??= storage?.getItem(key) ?? null;
-				storage?.removeItem(key);
-			}
-		} catch { /* a browser that keeps nothing */ }
+		if (going && this.#session)
+			return storage?.setItem(key, this.#session);
+		this.#session ??= storage?.getItem(key) ?? undefined;
+		storage?.removeItem(key);
 	}
 }
 

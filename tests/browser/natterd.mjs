@@ -13,8 +13,6 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { chromium } from 'playwright-core';
-
 const here = path.dirname(fileURLToPath(import.meta.url));
 const binary = path.resolve(process.env.NATTERD || path.join(here, '../../natterd'));
 
@@ -77,7 +75,8 @@ export class Natterd {
 }
 
 /* Playwright gives it a fresh user-data-dir and removes it at close(). */
-export function launchChromium() {
+export async function launchChromium() {
+	const { chromium } = await import('playwright-core');
 	return chromium.launch({
 		executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
 		args: ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run',

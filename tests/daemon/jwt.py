@@ -16,7 +16,7 @@ import atexit
 
 import pytest
 
-from natterd import BINARY
+from natterd import PROGRAM
 
 SECRET = "the-tests-own-secret-0123456789abcdef"
 SECRET_2 = "another-secret-of-the-tests-0123456789"
@@ -30,7 +30,7 @@ def supported():
         for path, text in ((key, SECRET), (conf, f"jwt a {{ algorithm = HS256 key = {key} }}\n")):
             with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as f:
                 f.write(text)
-        p = subprocess.run([BINARY, "-t", "-c", conf], capture_output=True, text=True, check=False)
+        p = subprocess.run([*PROGRAM, "-t", "-c", conf], capture_output=True, text=True, check=False)
     assert p.returncode == 0 or "built without libjwt" in p.stdout + p.stderr, p.stdout + p.stderr
     return p.returncode == 0
 

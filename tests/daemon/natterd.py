@@ -98,18 +98,37 @@ class Natterd:
             config = ""
         if config is None:
             self.command += [host, "0"]
-        elif "listener" not in config:
+        config = self.common(config)
+        if config:
+            self.write_config(config)
+            self.command[1:1] = ["-c", self.config_path]
+        self.start()
+
+    def common(self, config):
+        """The configuration with what every test's has; None is as on the command line."""
+        if config is not None and "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"
-        if self.tls:
-            config = with_tls(config)
-        if config is not None:
-            with open(self.config_path, "w", encoding="utf-8") as f:
-                f.write(config)
-            self.command[1:1] = ["-c", self.config_path]
-        self.start()
+        return with_tls(config) if self.tls else config
+
+    def write_config(self, config):
+        """As an editor does it: the file is always whole."""
+        with open(self.config_path + ".new", "w", encoding="utf-8") as f:
+            f.write(config)
+        os.replace(self.config_path + ".new", self.config_path)
+
+    def reload(self, config, good=True):
+        """Has it read this configuration; the log lines of that. Unless GOOD it is to be refused."""
+        done = (" info: reloaded ", " error: not reloaded,")
+        before = self.log()
+        self.write_config(self.common(config))
+        self.signal(signal.SIGHUP)
+        wait_for("the reload", lambda: any(self.log().count(x) > before.count(x) for x in done))
+        new = self.log()[len(before):]
+        assert (done[0] in new) == good, new
+        return new
 
     def start(self):
         limit = None
@@ -257,8 +276,8 @@ class Closed(Exception):
 class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
 
-    SOURCE: the address of this machine from which it connects. FIRST: what it sends ahead of its request.
-    TLS: whether it speaks TLS, or the SSL context by which it does.
+    source: the address of this machine from which it connects. first: what it sends before anything else, TLS included.
+    tls: whether it speaks TLS, or the SSL context by which it does.
     """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
@@ -272,9 +291,8 @@ class Client:
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(first)
         if TLS and not unix if tls is None else tls:
-            self.sock.sendall(first)
-            first = b""
             context = tls if isinstance(tls, ssl.SSLContext) else trusting()
             self.sock = context.wrap_socket(self.sock, server_hostname=host)
         self.buffer = b""
@@ -284,7 +302,7 @@ class Client:
                         f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                         + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
         if upgrade:
-            self.send_raw(first + self.request)
+            self.send_raw(self.request)
             self.read_handshake()
 
     def read_handshake(self, status=101):

@@ -587,3 +587,42 @@ def crowd(daemon):
         assert heard == first
     assert [json.loads(x)["seq"] for x in first] == list(range(1, SPOKEN + 1))
     assert daemon.counters()["tls_resumed"] == N - 1
+
+
+# ---- reload ----
+
+def test_reload(start, tmp_path):
+    """New certificates for new connections; those that are there chat on, tickets hold, and a broken one changes nothing."""
+    a = Authority.get()
+    chain, key = str(tmp_path / "live.pem"), str(tmp_path / "live.key")
+
+    def put(title):
+        for have, want in zip(a.issue(title, "localhost", "127.0.0.1"), (chain, key)):
+            shutil.copy(have, want + ".new")
+            os.replace(want + ".new", want)
+
+    put("old")
+    config = f'listener main {{ address = {{"127.0.0.1"}} port = 0 tls = yes certificate = "{chain}" key = "{key}" }}\n'
+    daemon = start(config + "announce = off")
+    assert subject(daemon, "localhost") == "old"
+    context = client_context(ssl.TLSVersion.TLSv1_3)
+    session = resumed(daemon, context)[1]
+    stays = Client("127.0.0.1", daemon.port, "/reload", tls=context)
+
+    put("new")
+    daemon.reload(config + "announce = off")
+    assert subject(daemon, "localhost") == "new"
+    assert resumed(daemon, context, session)[0]
+
+    shutil.copy(a.key, key)
+    assert f"{key}: this private key does not belong to the certificate: {chain}" in daemon.reload(config, good=False)
+    assert subject(daemon, "localhost") == "new"
+
+    put("newer")
+    daemon.reload(config.replace("tls = yes", "tls = no") + "announce = off")
+    plain = Client("127.0.0.1", daemon.port, "/reload", tls=False)
+    daemon.wait_members(2)
+    stays.send_json(message="still here")
+    for c in (stays, plain):
+        assert c.recv_json()["message"] == "still here"
+        c.close()

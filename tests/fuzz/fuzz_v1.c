@@ -146,8 +146,10 @@ static void say(struct client *all, const char *line, size_t len)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
 	const struct journal_memory_opts past = {.messages = 30, .bytes = 10000, .cid_keep = 600000};
-	struct hub_opts o = {.n = 1, .mailboxes = &box, .max_rooms = 5, .room_keep = 1000, .announce_max = 2, .who_max = 5,
-			     .session_keep = 1000, .audience_new = crowd_new};
+	struct hub_opts o = {.n = 1, .mailboxes = &box,
+			     .rules = {.max_rooms = 5, .room_keep = 1000, .announce_max = 2, .who_max = 5,
+				       .session_keep = 1000},
+			     .audience_new = crowd_new};
 	const char *p = (const char *)data, *end = p + len, *next;
 	struct shared_count rooms = {0};
 	struct client all[3];

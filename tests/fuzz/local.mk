@@ -19,6 +19,8 @@ fuzzed_sources = \
 	$(src_wire_libwire_a_SOURCES) \
 	$(src_chat_libchat_a_SOURCES) \
 	src/daemon/config.c \
+	src/daemon/config_check.c \
+	src/daemon/faults.c \
 	src/daemon/origins.c
 
 # libFuzzer's stand-in, and what is fuzzed once more, with sanitizers.

@@ -3,9 +3,9 @@
 
 #include "world.h"
 
-static bool only_tea_and_coffee(const struct session_policy *p, const struct payload *room)
+static bool only_tea_and_coffee(const void *arg, const struct payload *room)
 {
-	(void)p;
+	(void)arg;
 	return strcmp(room->data, "nowhere") != 0;
 }
 
@@ -14,7 +14,7 @@ static void build(void)
 	world_init();
 	world.policy.announce = ANNOUNCE_NAME;
 	world.policy.rooms_max = 2;
-	world.policy.room_exists = only_tea_and_coffee;
+	world.hub.rules.room_exists = only_tea_and_coffee;
 	add_token("ann's", "7", "Ann", ROLE_USER);
 	add_token("bob's", "8", "Bob", ROLE_USER);
 	add_token("mod's", "9", "Mod", ROLE_MODERATOR);

@@ -55,6 +55,47 @@ static void test_user(void **state)
 	person_unref(guest);
 }
 
+/* What a token allows goes with a person, also to another name; others have no place for it. */
+static void test_grants(void **state)
+{
+	struct grant *g = grant_new(5000);
+	struct person *p, *named, *plain = person_new("7", "Ann", ROLE_USER, 1), *other = person_new("8", "Bob", ROLE_MODERATOR, 1);
+	const char *why;
+
+	(void)state;
+	grant_limit(g, GRANT_MODERATE);
+	assert_int_equal(grant_add(g, GRANT_MODERATE, "team-*", 6, &why), 0);
+	p = person_new_granted("7", NULL, ROLE_USER, g, 1);
+	grant_unref(g); /* it has its own */
+	assert_string_equal(p->user, "7");
+	assert_string_equal(p->suffix, ",\"user\":\"7\"");
+	assert_int_equal(grant_expires(person_grant(p)), 5000);
+	named = person_renamed(p, "Ann", 1);
+	person_unref(p);
+	assert_string_equal(named->user, "7");
+	assert_string_equal(named->name, "Ann");
+	assert_string_equal(named->ident, "u7");
+	assert_string_equal(named->suffix, ",\"name\":\"Ann\",\"user\":\"7\"");
+	assert_int_equal(grant_expires(person_grant(named)), 5000);
+	assert_int_equal(person_role(named, "team-1", 6), ROLE_MODERATOR);
+	assert_int_equal(person_role(named, "lobby", 5), ROLE_USER);
+	assert_int_equal(person_role(plain, "team-1", 6), ROLE_USER);
+	assert_int_equal(person_role(other, "lobby", 5), ROLE_MODERATOR);
+	assert_int_equal(person_role(NULL, "team-1", 6), ROLE_GUEST);
+	assert_null(person_grant(plain));
+	assert_null(person_grant(NULL));
+	assert_true(person_is_same(named, plain)); /* to others */
+	assert_false(person_is_same(named, other) || person_is_same(named, NULL) || person_is_same(NULL, named));
+	assert_true(person_is_same(NULL, NULL));
+	p = person_renamed(NULL, "Zoe", 9);
+	assert_null(p->user);
+	assert_int_equal(p->holder, 9);
+	person_unref(p);
+	person_unref(named);
+	person_unref(plain);
+	person_unref(other);
+}
+
 static void test_nobody(void **state)
 {
 	(void)state;
@@ -79,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_guest_with_a_name),
 		cmocka_unit_test(test_user),
+		cmocka_unit_test(test_grants),
 		cmocka_unit_test(test_nobody),
 		cmocka_unit_test(test_counted),
 	};

@@ -8,8 +8,8 @@
 static void build(size_t max_rooms, uint32_t announce_max)
 {
 	world_init();
-	world.hub.max_rooms = max_rooms;
-	world.hub.announce_max = announce_max;
+	world.hub.rules.max_rooms = max_rooms;
+	world.hub.rules.announce_max = announce_max;
 	world_open();
 }
 
@@ -261,7 +261,7 @@ static void test_random_interleavings(void **state)
 		unsigned said = 0;
 
 		world_init();
-		world.hub.announce_max = 0;
+		world.hub.rules.announce_max = 0;
 		world.hub.send_soon = seed % 2 ? send_later : NULL;
 		world.policy.announce = ANNOUNCE_OFF;
 		world_open();

@@ -17,6 +17,8 @@
 
 #include "world.h"
 
+#include "chat/v1.h"
+
 #include <jansson.h>
 #include <sys/types.h>
 #include <time.h>
@@ -706,10 +708,10 @@ static void begin(void)
 	world.policy.announce = chance(50) ? ANNOUNCE_NAME : ANNOUNCE_OFF;
 	world.policy.recover_max = chance(70) ? 1000 : pick(20);
 	world.policy.rooms_max = 3;
-	world.hub.max_rooms = chance(80) ? 10 : 2;
-	world.hub.announce_max = pick(10);
-	world.hub.room_keep = 2000;
-	world.hub.session_keep = chance(80) ? 120000 : 4000;
+	world.hub.rules.max_rooms = chance(80) ? 10 : 2;
+	world.hub.rules.announce_max = pick(10);
+	world.hub.rules.room_keep = 2000;
+	world.hub.rules.session_keep = chance(80) ? 120000 : 4000;
 	world.hub.send_soon = chance(50) ? send_later : NULL;
 	world.hub.key_kept = chance(50);
 	world_open();
@@ -796,9 +798,115 @@ static void test_random_interleavings(void **state)
 	}
 }
 
+/* ---- tokens that end ---- */
+
+/* C is USER, with a token that ends in MS and is for the rooms of PATTERN (NULL: all). */
+static void log_in(struct client *c, const char *user, const char *name, int64_t ms, const char *pattern)
+{
+	struct identity id = { .user = payload_new(user, strlen(user)), .role = ROLE_USER };
+	const char *why;
+
+	id.name = name ? payload_new(name, strlen(name)) : NULL;
+	id.grant = grant_new(clock_wall_ms() + ms);
+	if (pattern) {
+		grant_limit(id.grant, GRANT_JOIN);
+		assert_int_equal(grant_add(id.grant, GRANT_JOIN, pattern, strlen(pattern), &why), 0);
+	}
+	session_identify(&c->session, &id);
+	if (c->session.is_v1)
+		v1_keep_to_grant(c->session.v1);
+	payload_unref(id.user);
+	payload_unref(id.name);
+	grant_unref(id.grant);
+}
+
+static void test_a_token_s_end(void **state)
+{
+	struct client *c, *renews, *guest, *plain;
+	size_t n;
+
+	(void)state;
+	world_init();
+	world_open();
+	world.policy.token_warning = 60000;
+	guest = welcomed(0, "192.0.2.3", NULL);
+	c = welcomed(0, "192.0.2.1", NULL);
+	renews = welcomed(world.n - 1, "192.0.2.2", NULL);
+	plain = arrive(0, "192.0.2.4");
+	log_in(plain, "9", NULL, 600000, NULL);
+	log_in(c, "7", "Ann", 600000, NULL);
+	log_in(renews, "8", "Bob", 600000, NULL);
+	tick();
+	clock_set_offset(0, 539000);
+	n = c->n;
+	tick();
+	assert_int_equal(heard(c, n, "token_expiring"), 0);
+	clock_set_offset(0, 540500);
+	tick();
+	tick();
+	assert_int_equal(heard(c, n, "{\"type\":\"token_expiring\",\"in\":60}"), 1);
+	assert_int_equal(heard(renews, 0, "token_expiring"), 1);
+	assert_int_equal(heard(plain, 0, "token_expiring"), 0);
+	/* another name does not renew it, nor tell it again */
+	expect_answer(c, "{\"type\":\"name\",\"name\":\"Zoe\"}", "{\"type\":\"ok\"");
+	log_in(renews, "8", "Bob", 600000, NULL);
+	tick();
+	assert_int_equal(heard(c, n, "token_expiring"), 1);
+	clock_set_offset(0, 601000);
+	tick();
+	assert_int_equal(c->closed, CLOSE_token_expired);
+	assert_int_equal(plain->closed, CLOSE_token_expired);
+	assert_int_equal(renews->closed, -1);
+	assert_int_equal(guest->closed, -1);
+	/* the clock is set back: nothing happens twice */
+	clock_set_offset(0, 0);
+	tick();
+	assert_int_equal(heard(renews, 0, "token_expiring"), 1);
+	clock_set_offset(0, 1081000);
+	tick();
+	assert_int_equal(heard(renews, 0, "token_expiring"), 2);
+	forget(renews); /* goes before its end */
+	clock_set_offset(0, 9000000);
+	tick();
+	assert_int_equal(guest->closed, -1);
+	world_close();
+}
+
+/* Nobody else hears of a renewal; a token for other rooms puts out of these. */
+static void test_renewal_in_rooms(void **state)
+{
+	struct client *c, *other;
+	size_t n;
+
+	(void)state;
+	world_init();
+	world_open();
+	other = welcomed(0, "192.0.2.3", "Bob");
+	c = welcomed(world.n - 1, "192.0.2.1", NULL);
+	log_in(c, "7", "Ann", 600000, NULL);
+	expect_answer(other, "{\"type\":\"join\",\"room\":\"tea\"}", "joined");
+	expect_answer(c, "{\"type\":\"join\",\"room\":\"tea\"}", "joined");
+	expect_answer(c, "{\"type\":\"join\",\"room\":\"team-1\"}", "joined");
+	n = other->n;
+	log_in(c, "7", "Ann", 900000, NULL);
+	log_in(c, "7", NULL, 900000, NULL); /* keeps its name */
+	settle();
+	assert_int_equal(other->n, n);
+	log_in(c, "7", NULL, 900000, "team-*");
+	settle();
+	assert_int_equal(heard(c, 0, "{\"type\":\"kicked\",\"room\":\"tea\",\"reason\":\"your token does not allow this room\"}"), 1);
+	assert_int_equal(heard(other, n, "\"event\":\"leave\",\"name\":\"Ann\""), 1);
+	expect_answer(c, "{\"type\":\"message\",\"room\":\"tea\",\"message\":\"x\"}", "not_joined");
+	expect_answer(c, "{\"type\":\"message\",\"cid\":\"1\",\"room\":\"team-1\",\"message\":\"x\"}", "{\"type\":\"ok\"");
+	expect_answer(c, "{\"type\":\"join\",\"room\":\"tea\"}", "room_forbidden");
+	world_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_token_s_end),
+		cmocka_unit_test(test_renewal_in_rooms),
 		cmocka_unit_test(test_random_interleavings),
 	};
 

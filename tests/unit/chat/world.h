@@ -5,7 +5,7 @@
  * that threads could make can be made. A client keeps what it was sent; what
  * it says while its session is held waits, as with a real connection.
  *
- *     world_init(); world.hub.max_rooms = 3; world_open(); …; world_close();
+ *     world_init(); world.hub.rules.max_rooms = 3; world_open(); …; world_close();
  */
 #ifndef NATTER_TESTS_WORLD_H
 #define NATTER_TESTS_WORLD_H
@@ -157,11 +157,12 @@ static inline void world_init(void)
 		.anonymous = true, .auth_timeout = 10000, .recover_max = 1000, .rooms_max = 8,
 		.max_message = 65536, .cid_keep = 600000, .session_keep = 120000, .ping_interval = 25000,
 	};
-	world.hub = (struct hub_opts){ .max_rooms = 10, .room_keep = 1000, .announce_max = 100, .who_max = 100,
-				       .session_keep = 120000, .audience_new = crowd_new };
+	world.hub = (struct hub_opts){ .rules = { .max_rooms = 10, .room_keep = 1000, .announce_max = 100,
+						  .who_max = 100, .session_keep = 120000 },
+				       .audience_new = crowd_new };
 	assert_true(secret_key_draw(&world.hub.key));
 	world.tokens = tokens_new();
-	world.policy.tokens = world.tokens;
+	world.hub.rules.tokens = world.tokens;
 }
 
 static inline void world_open_hubs(void)

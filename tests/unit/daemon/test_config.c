@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "daemon/config.h"
+#include "daemon/config_change.h"
 #include "daemon/endpoint.h"
 
 #include <unistd.h>
@@ -103,12 +104,47 @@ static void test_kinds(void **state)
 	config_free(c);
 }
 
+/* After the parsing all that is wrong is told. */
+static void test_all_errors(void **state)
+{
+	static const char *const wants[] = {
+		":1: listener \"a\": path: expected an absolute path",
+		":1: listener \"a\": mode: expected octal permissions like 0660",
+		":2: endpoint \"x\": an endpoint's path begins with /",
+		": endpoint \"x\": there is no listener \"b\"",
+		": endpoint \"x\": there is no listener \"c\"",
+		":3: token: expected sha256: and 64 hex digits, or the absolute path of a file that has the token",
+		":4: token \"/a\": user: expected a user's id",
+	};
+	char err[2000], small[200], *lines = err;
+
+	(void)state;
+	config_free(good("")); /* makes the file */
+	assert_null(load("listener a { path = x mode = \"9\" }\nendpoint x { listener = {a, b, c} }\n"
+			 "token s3cret { user = u }\ntoken /a { }\n", err));
+	assert_null(config_load(path, err, sizeof(err)));
+	for (size_t i = 0; i < sizeof(wants) / sizeof(wants[0]); i++) {
+		char *line = strsep(&lines, "\n");
+
+		assert_non_null(line);
+		assert_int_equal(strncmp(line, path, strlen(path)), 0);
+		assert_string_equal(line + strlen(path), wants[i]);
+	}
+	assert_null(lines);
+	/* where they do not fit they are counted */
+	assert_null(config_load(path, small, sizeof(small)));
+	assert_int_equal(strncmp(small, path, strlen(path)), 0);
+	assert_string_equal(strrchr(small, '\n'), "\nand 5 more");
+}
+
 static void test_errors_name_the_line(void **state)
 {
 	static const struct {
 		const char *text, *want;
 	} endless[] = {
-		{"page = no\n/* no end", ": a comment or a quoted text has no end"},
+		{"page = no\n/* no end", ": a section, a comment or a quoted text has no end"},
+		{"listener a {\n", ": a section, a comment or a quoted text has no end"},
+		{"listener a { }\nendpoint \"/\" { room = x\n", ": a section, a comment or a quoted text has no end"},
 		{"pid_file = \"no end", ":1: premature end of file"},
 		{"pid_file = 'no end", ":1: unterminated string constant"},
 	};
@@ -352,13 +388,70 @@ static void test_host_and_port(void **state)
 	config_free(c);
 }
 
+static char kept[500];
+
+static void note_kept(const char *kind, const char *name, const char *option)
+{
+	snprintf(kept + strlen(kept), sizeof(kept) - strlen(kept), "%s%s%s%s%s ", kind, kind[0] ? ":" : "", name,
+		 name[0] ? ":" : "", option);
+}
+
+/* What needs a restart keeps its value, and is told. */
+static void test_changes(void **state)
+{
+	struct config *now = good("pid_file = /a\nworkers = 2\npage = no\nlistener g { given = yes }\n"
+				  "listener h { given = yes }\nlistener l { port = 1 address = {a, b} }\n");
+	struct config *next = good("pid_file = /b\njournal_size = 1M\nlistener g { port = 5 }\nlistener new { given = yes }\n"
+				   "listener l { port = 2 }\nendpoint \"/\" { }\n");
+	struct config *same;
+
+	(void)state;
+	kept[0] = '\0';
+	assert_int_equal(config_keep(next, now, note_kept), 0);
+	assert_string_equal(kept, "pid_file workers journal_size listener:new:given listener:g:port listener:g:given "
+				  "listener:h:given ");
+	assert_string_equal(next->pid_file, "/a");
+	assert_int_equal(next->workers, 2);
+	assert_int_equal(next->journal_size, 0);
+	assert_true(next->page);
+	assert_int_equal(next->n_listeners, 3);
+	assert_string_equal(next->listeners[0].name, "g");
+	assert_true(next->listeners[0].given);
+	assert_string_equal(next->listeners[1].name, "l");
+	assert_int_equal(next->listeners[1].port, 2);
+	assert_string_equal(next->listeners[2].name, "h");
+	assert_true(next->listeners[2].given);
+	/* and again there is nothing to keep */
+	kept[0] = '\0';
+	assert_int_equal(config_keep(next, now, note_kept), 0);
+	assert_string_equal(kept, "");
+
+	assert_false(config_same_endpoints(now, next));
+	same = good("endpoint \"/\" { room = x }\ntoken /a { user = u }\n");
+	config_free(next);
+	next = good("endpoint \"/\" { room = x }\nlistener other { port = 1 }\n");
+	assert_true(config_same_endpoints(same, next));
+	config_free(next);
+	next = good("endpoint \"/\" { room = y }\n");
+	assert_false(config_same_endpoints(same, next));
+	config_free(next);
+	next = good("endpoint \"/x\" { room = x }\n");
+	assert_false(config_same_endpoints(same, next));
+	config_free(next);
+	next = good("endpoint \"/\" { room = x }\nreserved_names = {a}\n");
+	assert_false(config_same_endpoints(same, next));
+	config_free(same);
+	config_free(next);
+	config_free(now);
+}
+
 static const char *room_at(const struct endpoints *e, const char *listener, const char *where)
 {
 	static char out[200];
 	const struct endpoint *ep = endpoint_find(e, listener, where);
 	unsigned status = 0;
 	const char *why = NULL;
-	struct payload *p = ep ? endpoint_room(e, ep, where, false, &status, &why) : NULL;
+	struct payload *p = ep ? endpoint_room(e->config, ep, where, &status, &why) : NULL;
 
 	if (ep == NULL)
 		return "none";
@@ -383,7 +476,7 @@ static void test_endpoints(void **state)
 	struct config *c = good("create_rooms = no\nrooms = {lobby, red}\nlistener a { }\nlistener b { }\n"
 				"endpoint \"/*\" { }\nendpoint \"/team/*\" { listener = {b} subprotocols = {chat} }\n"
 				"endpoint \"/team/help\" { room = desk }\n");
-	struct endpoints *e = endpoints_new(c, NULL);
+	struct endpoints *e = endpoints_new(c);
 	const struct endpoint *any, *team;
 
 	(void)state;
@@ -402,7 +495,7 @@ static void test_endpoints(void **state)
 	assert_false(endpoint_speaks(any, "natter.bearer.x", 15));
 	assert_true(endpoint_speaks(team, "chat", 4));
 	assert_false(endpoint_speaks(team, "Chat", 4));
-	endpoints_free(e);
+	endpoints_unref(e);
 	config_free(c);
 }
 
@@ -413,6 +506,7 @@ int main(void)
 		cmocka_unit_test(test_tokens),		     cmocka_unit_test(test_tokens_refused),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_identity_options),
+		cmocka_unit_test(test_all_errors), cmocka_unit_test(test_changes),
 		cmocka_unit_test(test_errors_name_the_line), cmocka_unit_test(test_print_can_be_loaded_again),
 		cmocka_unit_test(test_the_file_that_is_installed),
 		cmocka_unit_test(test_host_and_port),	     cmocka_unit_test(test_endpoints),

@@ -29,14 +29,14 @@ static void build(const char *text)
 	unlink(path);
 	if (config == NULL)
 		fail_msg("%s", err);
-	endpoints = endpoints_new(config, NULL);
+	endpoints = endpoints_new(config);
 	assert_non_null(endpoints);
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	endpoints_free(endpoints);
+	endpoints_unref(endpoints);
 	config_free(config);
 	endpoints = NULL;
 	config = NULL;
@@ -99,7 +99,7 @@ static void room_is(const char *path, unsigned status, const char *want)
 	struct payload *p;
 
 	assert_non_null(ep);
-	p = endpoint_room(endpoints, ep, path, false, &got, &why);
+	p = endpoint_room(config, ep, path, &got, &why);
 	if (status == 0) {
 		if (p == NULL)
 			fail_msg("%s: %s", path, why);
@@ -157,10 +157,10 @@ static void test_rooms_that_are_listed(void **state)
 	room_is("/help", 0, "desk");                /* an endpoint's own room exists */
 	room_is("/@red", 400, "a room's name cannot begin with @");
 	/* what a natter.v1 client is only told need not be there, but has to be a name */
-	p = endpoint_room(endpoints, endpoint_find(endpoints, "main", "/"), "/", true, &status, &why);
+	p = endpoint_room(NULL, endpoint_find(endpoints, "main", "/"), "/", &status, &why);
 	assert_string_equal(p->data, "lobby");
 	payload_unref(p);
-	assert_null(endpoint_room(endpoints, endpoint_find(endpoints, "main", "/@x"), "/@x", true, &status, &why));
+	assert_null(endpoint_room(NULL, endpoint_find(endpoints, "main", "/@x"), "/@x", &status, &why));
 	assert_int_equal(status, 400);
 }
 

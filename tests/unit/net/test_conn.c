@@ -757,6 +757,116 @@ static void test_silence(void **state)
 	leave(c);
 }
 
+/* Who was silent for longer than new limits allow is asked first, and has the time to answer. */
+static void test_silence_and_other_limits(void **state)
+{
+	struct client *c = join();
+	struct worker_opts o = worker->opts;
+
+	(void)state;
+	worker->tick = up.conn->since + 29;
+	o.ping_interval = 1000;
+	o.ping_timeout = 2000;
+	o.upstairs = o.total = NULL; /* what does not change */
+	worker_change(worker, &o);
+	assert_ptr_equal(worker->opts.total, &total);
+	pass(1);
+	expect(c, "\x89\x00", 2);
+	pass(1);
+	assert_true(conn_is_open(up.conn));
+	pass(1);
+	assert_false(conn_is_open(up.conn));
+	until(up.reason == CLOSE_ping_timeout);
+	leave(c);
+}
+
+/* ---- listeners that go ---- */
+
+static bool refuses(void)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(listener_port(listener)),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0), rc = connect(fd, (struct sockaddr *)&to, sizeof(to));
+
+	close(fd);
+	return rc < 0;
+}
+
+static void test_retiring_takes_who_waits(void **state)
+{
+	struct client *a = join_at(0), *b = join_at(1);
+
+	(void)state;
+	assert_int_equal(total.value, 0);
+	listener_retire(listener);
+	assert_int_equal(total.value, 2);
+	assert_true(refuses());
+	put(a, REQUEST, sizeof(REQUEST) - 1);
+	until(has(a, 12));
+	assert_memory_equal(a->in, "HTTP/1.1 101", 12);
+	hang_up(b);
+	leave(a);
+}
+
+static void test_a_handshake_outlives_its_listener(void **state)
+{
+	struct client *a = join_at(0), *b = join_at(1);
+
+	(void)state;
+	put(a, REQUEST, 10);
+	until(worker->heads.count == 1 && worker->handshaking.count == 1);
+	listener_free(listener);
+	listener = NULL;
+	put(a, REQUEST + 10, sizeof(REQUEST) - 11);
+	until(has(a, 12));
+	assert_memory_equal(a->in, "HTTP/1.1 101", 12);
+	hang_up(b);
+	leave(a);
+}
+
+static void test_an_heir_takes_who_waits(void **state)
+{
+	struct listener *heir = listener_heir(listener, "heir");
+	struct client *c = join_at(0);
+
+	(void)state;
+	assert_non_null(heir);
+	assert_string_equal(listener_name(heir), "heir");
+	assert_string_equal(listener_address(heir), listener_address(listener));
+	listener_hand_over(listener, heir);
+	listener_free(listener);
+	listener = heir;
+	assert_int_equal(listener_set_backlog(heir, 5), 0);
+	assert_int_equal(listener_set_mode(heir, 0600), 0); /* of TCP: nothing */
+	assert_int_equal(listener_start(heir, worker), 0);
+	until(total.value == 1);
+	leave(c);
+}
+
+static void test_beside_another(void **state)
+{
+	struct listener_opts o = { .name = "all", .address = "0.0.0.0", .backlog = 10, .port = listener_port(listener) };
+	struct listener *all;
+	char err[256];
+
+	(void)state;
+	assert_null(listener_open(&o, err, sizeof(err)));
+	assert_int_equal(errno, EADDRINUSE);
+	o.beside = true;
+	assert_null(listener_open(&o, err, sizeof(err)));
+#if !defined(NATTER_PORTABLE) && defined(__linux__)
+	assert_int_equal(listener_share(listener), 0);
+	all = listener_open(&o, err, sizeof(err));
+	assert_non_null(all);
+	assert_false(refuses());
+	listener_free(all);
+#else
+	all = NULL;
+	assert_int_equal(listener_share(listener), -1);
+	assert_null(all);
+#endif
+}
+
 /* ---- pausing and holding ---- */
 
 static void put_three(struct client *c)
@@ -1185,6 +1295,11 @@ int main(void)
 		TEST(test_handshake_without_a_byte),
 		TEST(test_close_timeout),
 		TEST(test_silence),
+		TEST(test_silence_and_other_limits),
+		TEST(test_retiring_takes_who_waits),
+		TEST(test_a_handshake_outlives_its_listener),
+		TEST(test_an_heir_takes_who_waits),
+		TEST(test_beside_another),
 		TEST(test_pause),
 		TEST(test_pause_ends_by_itself),
 		TEST(test_closing_the_paused),
