@@ -2,10 +2,13 @@
 
 EXTRA_DIST += \
 	contrib/apache/natter.conf \
+	contrib/apache/natter-wstunnel.conf \
 	contrib/apparmor/usr.sbin.natterd \
 	contrib/caddy/Caddyfile \
 	contrib/haproxy/natter.cfg \
+	contrib/haproxy/natter-proxy.cfg \
 	contrib/nginx/natter.conf \
+	contrib/nginx/natter-stream.conf \
 	contrib/node/natter-token.mjs \
 	contrib/php/natter-token.php \
 	contrib/systemd/natterd.service.in \

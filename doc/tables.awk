@@ -89,6 +89,25 @@ function when_table(   n, i, m) {
 	print ".El"
 }
 
+# The default of a global option.
+function default_of(option,   n, i) {
+	n = rows("src/daemon/config.def", "GLOBAL")
+	for (i = 1; i <= n; i++) { fields(row[i]); if (f[2] == option) return f[3] }
+	fail("no option " option)
+}
+
+function limits(   n, i, l, line) {
+	n = rows("src/daemon/limit.def", "LIMIT")
+	for (i = 1; i <= n; i++) line[i] = row[i]
+	print ".Bl -column \"address_connections\" \"10000\" \"refused_address_connections\" \"is not read for a while\""
+	print ".It Sy option Ta Sy default Ta Sy counter Ta Sy who exceeds it"
+	for (i = 1; i <= n; i++) {
+		fields(line[i]); l[1] = f[1]; l[2] = f[2]; l[3] = f[3]
+		print ".It Ic " l[1] " Ta " default_of(l[1]) " Ta Va " l[2] " Ta " text(l[3])
+	}
+	print ".El"
+}
+
 function counters(   n, i) {
 	n = rows("src/base/stats.def", "STAT")
 	print ".Bl -tag -width closed_handshakeX -compact"
@@ -131,6 +150,7 @@ function requests(   n, i) {
 	else if (k == "listener") options("LISTENER")
 	else if (k == "endpoint") options("ENDPOINT")
 	else if (k == "token") options("TOKEN")
+	else if (k == "limits") limits()
 	else if (k == "jwt") options("JWT")
 	else if (k == "when") when_table()
 	else if (k == "counters") counters()

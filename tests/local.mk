@@ -183,6 +183,7 @@ EXTRA_DIST += \
 	tests/coverage \
 	tests/browser/.npmrc \
 	tests/browser/chat_page.test.mjs \
+	tests/browser/deflate.test.mjs \
 	tests/browser/natter_js.test.mjs \
 	tests/browser/natter_js_chromium.test.mjs \
 	tests/browser/natter_js_faults.test.mjs \
@@ -190,6 +191,7 @@ EXTRA_DIST += \
 	tests/browser/natter_js_types.ts \
 	tests/browser/natterd.mjs \
 	tests/browser/origins.test.mjs \
+	tests/browser/people.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \
 	tests/browser/proxy.mjs \
@@ -200,6 +202,7 @@ EXTRA_DIST += \
 	tests/browser/tutorials/json.html \
 	tests/browser/tutorials/tutorials.test.mjs \
 	tests/browser/tutorials/usermsg.html \
+	tests/browser/widget.test.mjs \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
 	tests/conform/cases_deflated.py \
@@ -219,6 +222,8 @@ EXTRA_DIST += \
 	tests/daemon/conftest.py \
 	tests/bench/agree \
 	tests/bench/agree.txt \
+	tests/bench/flood \
+	tests/bench/flood.txt \
 	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
 	tests/bench/plot \
@@ -232,6 +237,7 @@ EXTRA_DIST += \
 	tests/bench/rivals/ws.mjs \
 	tests/bench/run \
 	tests/daemon/natterd.py \
+	tests/daemon/proxies.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
 	tests/daemon/test_bench_run.py \
@@ -247,6 +253,8 @@ EXTRA_DIST += \
 	tests/daemon/test_origins.py \
 	tests/daemon/test_privileges.py \
 	tests/daemon/test_protocol_doc.py \
+	tests/daemon/test_proxies.py \
+	tests/daemon/test_proxy.py \
 	tests/daemon/test_reload.py \
 	tests/daemon/test_scale.py \
 	tests/daemon/test_torture.py \
@@ -319,15 +327,16 @@ print-unit-tests:
 
 # ---- how fast; RUN='--rounds 1 --only natterd' for a quick look ----
 
-EXTRA_PROGRAMS += tests/bench/codec tests/bench/journal
-CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT)
+EXTRA_PROGRAMS += tests/bench/codec tests/bench/flooder tests/bench/journal
+CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/bench/journal$(EXEEXT)
 tests_bench_codec_LDADD = $(WIRE_ALL)
 tests_bench_journal_LDADD = $(STORE) $(CHAT) $(BASE_ALL) $(SQLITE_LIBS)
 
-bench: tests/bench/codec$(EXEEXT) tests/bench/journal$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/bench/journal$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
 	@tests/bench/journal$(EXEEXT)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run --out tests/bench/results.txt $(RUN)
+	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/flood --flooder tests/bench/flooder$(EXEEXT) --out tests/bench/flood.txt
 	@$(srcdir)/tests/bench/plot tests/bench/results.json doc/bench.svg
 
 # ---- see it ----
@@ -336,8 +345,8 @@ demo: natterd
 	@echo 'natter: chat at http://localhost:9600/ (two windows talk to each other; Ctrl-C ends it)'
 	@./natterd -c $(srcdir)/conf/demo.conf
 
-# README's picture.
-screenshot: natterd
+# README's pictures.
+screenshots: natterd
 	NATTERD='$(abs_builddir)/natterd' node $(srcdir)/tests/browser/screenshot.mjs
 
-.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshot torture
+.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshots torture

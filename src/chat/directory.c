@@ -2,6 +2,8 @@
 
 #include "chat/directory.h"
 
+#include "base/book.h"
+#include "base/clock.h"
 #include "base/ptrset.h"
 #include "base/strmap.h"
 #include "chat/person.h"
@@ -9,8 +11,13 @@
 
 #include <stdlib.h>
 
+/* Users who are gone of whom it is remembered how much they said, and for how many ms. */
+#define USERS_REMEMBERED 4096
+#define USERS_REMEMBERED_MS 60000
+
 struct directory {
 	unsigned worker;
+	struct book *users;      /* struct shared_bucket, by holder */
 	struct ptrset sessions;  /* by serial */
 	struct strmap *logins;   /* struct login, by holder */
 };
@@ -19,15 +26,22 @@ struct directory {
 struct login {
 	struct session **v;
 	size_t n, size;
+	struct shared_bucket *bucket; /* or NULL */
 };
 
-struct directory *directory_new(unsigned worker)
+struct book *directory_users(void)
+{
+	return book_new(sizeof(struct shared_bucket), USERS_REMEMBERED, USERS_REMEMBERED_MS);
+}
+
+struct directory *directory_new(unsigned worker, struct book *users)
 {
 	struct directory *d = calloc(1, sizeof(*d));
 
 	if (d == NULL)
 		return NULL;
 	d->worker = worker;
+	d->users = users;
 	d->logins = strmap_new();
 	if (d->logins)
 		return d;
@@ -58,6 +72,28 @@ struct session *directory_get(const struct directory *d, uint32_t serial)
 	return ptrset_get(&d->sessions, &by_serial, serial, &serial);
 }
 
+static struct shared_bucket *take_bucket(struct book *users, uint64_t holder)
+{
+	struct shared_bucket *b = users ? book_open(users, holder, clock_ms()) : NULL;
+
+	if (b)
+		book_close(users, b, 1);
+	return b;
+}
+
+static void give_bucket(struct book *users, uint64_t holder, struct shared_bucket *b)
+{
+	if (b && book_open(users, holder, clock_ms()))
+		book_close(users, b, -1);
+}
+
+struct shared_bucket *directory_bucket(const struct directory *d, uint64_t holder)
+{
+	struct login *l = strmap_get(d->logins, (const char *)&holder, sizeof(holder));
+
+	return l ? l->bucket : NULL;
+}
+
 int directory_login(struct directory *d, uint64_t holder, struct session *s)
 {
 	struct login *l = strmap_get(d->logins, (const char *)&holder, sizeof(holder));
@@ -68,6 +104,7 @@ int directory_login(struct directory *d, uint64_t holder, struct session *s)
 			free(l);
 			return -1;
 		}
+		l->bucket = take_bucket(d->users, holder);
 	}
 	if (l->n == l->size) {
 		size_t size = l->size ? l->size * 2 : 1;
@@ -95,6 +132,7 @@ void directory_logout(struct directory *d, uint64_t holder, struct session *s)
 	if (l->n)
 		return;
 	strmap_del(d->logins, (const char *)&holder, sizeof(holder));
+	give_bucket(d->users, holder, l->bucket);
 	free(l->v);
 	free(l);
 }

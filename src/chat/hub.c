@@ -704,7 +704,7 @@ struct hub *hub_new(const struct hub_opts *opts)
 					   open_discipline, open_locate };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
-	h->directory = directory_new(opts->self);
+	h->directory = directory_new(opts->self, opts->users);
 	h->name_keys = name_cache_new();
 	h->keeper = keeper_new(h);
 	h->expiry = expiry_new();

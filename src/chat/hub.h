@@ -30,6 +30,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct book;
+
 /* What counts for all at once, and may change while there are sessions: see hub_set_rules(). */
 struct hub_rules {
 	size_t max_rooms;
@@ -49,6 +51,7 @@ struct hub_opts {
 	struct journal *journal;
 	struct shared_map *names;         /* who has which name, in the whole server */
 	struct shared_map *sessions;      /* and who has which session */
+	struct book *users;               /* directory_users(), or NULL */
 	struct shared_count *rooms;       /* how many rooms have a home */
 	struct hub_rules rules;           /* until others are set */
 	struct secret_key key;            /* that signs sessions */

@@ -19,6 +19,12 @@ static const struct {
 const char *reply_code(enum reply r) { return rows[r].code; }
 const char *reply_text(enum reply r) { return rows[r].text; }
 
+void reply_count(enum reply r)
+{
+	stats_add(STAT_errors_sent, 1);
+	stats_add(STAT_refused_rooms, r == REPLY_too_many_rooms || r == REPLY_too_many_joined);
+}
+
 void reply_error(struct sink *to, enum reply r, const char *detail)
 {
 	char text[512];
@@ -37,7 +43,7 @@ void reply_error(struct sink *to, enum reply r, const char *detail)
 	if (p)
 		to->ops->send(to, p->data, p->len);
 	payload_unref(p);
-	stats_add(STAT_errors_sent, 1);
+	reply_count(r);
 }
 
 struct payload *reply_system(const char *text)

@@ -23,6 +23,9 @@ const char *reply_text(enum reply r);
 /* Sends an error; DETAIL is set behind the row's text, unless it is NULL or not UTF-8. */
 void reply_error(struct sink *to, enum reply r, const char *detail);
 
+/* For who sends R in other ways: it is counted. */
+void reply_count(enum reply r);
+
 /* {"type":"system","message":TEXT}; NULL: no memory, or TEXT is not UTF-8. The caller owns it. */
 struct payload *reply_system(const char *text);
 

@@ -20,6 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Since when a session presses is told in units of so many ms, in 24 bits: 24 days go round. */
+#define PRESSING_UNIT 128
+#define PRESSING_MASK 0xffffffu
+
+/* A message that comes so long (ms) after a pause was not waiting meanwhile. */
+#define BREAK_MS 1000
+
 /* Who speaks while another worker is behind is not read for so long. */
 #define BEHIND_MS 20
 
@@ -495,25 +502,69 @@ static void pass_on(struct session *s, struct message *m)
 		s->sink.ops->pause(&s->sink, BEHIND_MS);
 }
 
-/* Who sends too fast is not read for a while; who never stops is told and closed. */
+/* For how many ms S has been slowed down again and again. Who comes back late from a pause had a break. */
+static uint32_t pressing_for(struct session *s, uint64_t now)
+{
+	uint32_t unit = (uint32_t)(now / PRESSING_UNIT) & PRESSING_MASK;
+
+	if (!s->pressing || (int32_t)((uint32_t)now - s->paused_until) > BREAK_MS)
+		s->pressing_since = unit;
+	s->pressing = true;
+	return ((unit - s->pressing_since) & PRESSING_MASK) * PRESSING_UNIT;
+}
+
+/* S is not read for WAIT ms; who never stops is told and closed. Whether it may go on. */
+static bool slow_down(struct session *s, uint32_t wait, uint64_t now)
+{
+	if (pressing_for(s, now) + 1 > s->policy->flood_time) {
+		session_floods(s);
+		return false;
+	}
+	s->paused_until = (uint32_t)(now + wait);
+	s->sink.ops->pause(&s->sink, wait);
+	return true;
+}
+
+void session_floods(struct session *s)
+{
+	reply_error(&s->sink, REPLY_rate_limited, NULL);
+	s->sink.ops->close(&s->sink, CLOSE_rate_limited);
+}
+
+/* What S's user, if it is logged in, says on all connections together: as bucket_take(). */
+static uint32_t take_from_user(struct session *s, uint32_t cost, uint64_t now)
+{
+	struct shared_bucket *b = NULL;
+
+	if (s->logged_in)
+		b = directory_bucket(hub_directory(s->hub), s->person->holder);
+	return b ? shared_bucket_take(b, &s->policy->rate, cost, now) : 0;
+}
+
 bool session_pays(struct session *s, uint32_t cost)
 {
 	uint64_t now = clock_ms();
-	uint32_t wait = bucket_take(&s->bucket, &s->policy->rate, cost, now);
+	uint32_t wait = bucket_take(&s->bucket, &s->policy->rate, cost, now), user = take_from_user(s, cost, now);
 
-	if (wait == 0) {
-		s->pressing_since = 0;
+	if (wait == 0 && user == 0) {
+		s->pressing = s->pressing && s->pressing_past;
 		return true;
 	}
-	if (s->pressing_since == 0)
-		s->pressing_since = (uint32_t)now | 1; /* never 0 */
-	if ((uint32_t)now - s->pressing_since + 1 > s->policy->flood_time) {
-		reply_error(&s->sink, REPLY_rate_limited, NULL);
-		s->sink.ops->close(&s->sink, CLOSE_rate_limited);
-		return false;
-	}
-	s->sink.ops->pause(&s->sink, wait);
-	return true;
+	if (user > wait)
+		stats_add(STAT_paused_user, 1);
+	return slow_down(s, user > wait ? user : wait, now);
+}
+
+void session_pays_for_past(struct session *s, struct bucket *bucket, size_t len)
+{
+	uint64_t now = clock_ms();
+	uint32_t wait = len == 0 ? 0 : bucket_take(bucket, &s->policy->past, (uint32_t)((len + 1023) / 1024), now);
+
+	s->pressing_past = wait > 0;
+	if (wait == 0)
+		return;
+	stats_add(STAT_paused_history, 1);
+	slow_down(s, wait, now);
 }
 
 void session_text(struct session *s, const char *text, size_t len)

@@ -28,7 +28,8 @@ enum announce { ANNOUNCE_ADDRESS, ANNOUNCE_NAME, ANNOUNCE_OFF };
 /* What an endpoint's sessions have in common; must outlive them. Times are in ms. */
 struct session_policy {
 	struct message_limits limits;
-	struct bucket_limit rate;        /* of messages */
+	struct bucket_limit rate;        /* of messages, of a connection, and of all of a user together */
+	struct bucket_limit past;        /* of KiB of the past, that a client of natter.v1 asks for */
 	uint32_t flood_time;             /* without a break of being paused, then close */
 	uint32_t history_max;            /* what may be asked for at a time */
 	enum announce announce;
@@ -61,10 +62,13 @@ struct session {
 	};
 	struct bucket bucket;
 	uint32_t serial;
-	bool is_v1;
-	bool registered; /* the hub knows it by serial, */
-	bool logged_in;  /* and by its user */
-	uint32_t pressing_since; /* ms, the low half: since when it sends faster than it may, without a break; 0: it does not */
+	uint32_t paused_until;       /* ms, the low half: where it sent faster than it may */
+	uint32_t pressing_since : 24; /* in 128 ms: since when it does, without a break; */
+	bool pressing : 1;           /* if it does */
+	bool pressing_past : 1;      /* by what it asks for of the past */
+	bool is_v1 : 1;
+	bool registered : 1; /* the hub knows it by serial, */
+	bool logged_in : 1;  /* and by its user */
 };
 
 /* Makes a session in zeroed memory; the sink's ops are OPS. */
@@ -85,6 +89,9 @@ void session_welcome(struct session *s, struct payload *room, const char *name, 
 
 /* A text message from the client. */
 void session_text(struct session *s, const char *text, size_t len);
+
+/* It sends more than its connection may, for too long: is told so, and closed. */
+void session_floods(struct session *s);
 
 /* All that it was sent is gone to the system. */
 void session_drained(struct session *s);
@@ -129,6 +136,9 @@ void session_become(struct session *s, struct person *p, bool keep);
 
 /* Whether S may do something that costs COST now; else it was paused, or closed. */
 bool session_pays(struct session *s, uint32_t cost);
+
+/* S was sent LEN bytes of the past, for which it asked, and which BUCKET counts. */
+void session_pays_for_past(struct session *s, struct bucket *bucket, size_t len);
 
 /* Whether what the server says has this type, to whomever; or the configuration reserves it. */
 bool session_type_is_reserved(const struct session_policy *p, const char *type);

@@ -4,7 +4,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/stats.h"
 #include "chat/command.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
@@ -113,7 +112,7 @@ void v1_error(struct session *s, const struct payload *cid, enum reply why, cons
 		send_open(s, head->data, cid, more);
 	payload_unref(head);
 	json_decref(o);
-	stats_add(STAT_errors_sent, 1);
+	reply_count(why);
 }
 
 void v1_answer(struct session *s, struct request *q)
@@ -124,6 +123,8 @@ void v1_answer(struct session *s, struct request *q)
 		v1_error(s, q->cid, q->why, NULL, q->retry_after);
 	} else if (q->answer) {
 		send_open(s, q->answer->data, q->cid, "");
+		if (q->op == room_history)
+			session_pays_for_past(s, &s->v1->past, q->answer->len);
 	} else {
 		if (q->answer_time)
 			snprintf(more, sizeof(more), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "%s", q->answer_seq,
@@ -176,6 +177,7 @@ struct v1 *v1_new(struct session *s, struct payload *room)
 	if (v == NULL)
 		return NULL;
 	v->session = s;
+	bucket_init(&v->past, &s->policy->past, clock_ms());
 	s->v1 = v;
 	if (keeper_open(hub_keeper(s->hub), v, s->serial) < 0) {
 		free(v);
@@ -402,10 +404,14 @@ static void tell_joined(struct session *s, const struct place *p, const struct j
 /* What L brought is gone to the client. */
 static void send_past(struct session *s, struct join_letter *l)
 {
+	size_t len = 0;
+
 	for (size_t i = 0; i < l->n_past; i++) {
+		len += l->past[i]->len;
 		s->sink.ops->send(&s->sink, l->past[i]->data, l->past[i]->len);
 		payload_unref(l->past[i]);
 	}
+	session_pays_for_past(s, &s->v1->past, len);
 	free(l->past);
 	l->past = NULL;
 	l->n_past = 0;

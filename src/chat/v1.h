@@ -28,6 +28,7 @@ struct v1 {
 	struct session *session;
 	struct place *places;
 	struct payload *cid;       /* of the resume; or NULL */
+	struct bucket past;        /* of what it asks for of the past */
 	uint32_t n_places, last_number;
 	uint32_t login_by;         /* ms, the low half; 0: it need not */
 	bool begun;                /* a request was made */

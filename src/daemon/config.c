@@ -488,17 +488,11 @@ static void reset_scanner(void)
 	cfg_free(cfg);
 }
 
-/* Whether the scanner came out of the file's last comment and quoted text. */
-static bool at_end(cfg_t *cfg)
-{
-	return cfg_parse_buf(cfg, "\"" END_MARK "\" = yes\n") == CFG_SUCCESS && strcmp(cfg_getstr(cfg, END_MARK), "yes") == 0;
-}
+/* Behind the file's end. It is not read as what it is within a section, a comment or a quoted text that has no end. */
+#define MARK "\n\"" END_MARK "\" = yes\n"
+#define MARK_LEN (sizeof(MARK) - 1)
 
-/* Behind a whole file this is one too many; where a section has no end libconfuse does not mind, and this ends it. */
-#define BRACE "\n}\n"
-#define BRACE_LEN (sizeof(BRACE) - 1)
-
-/* All of the file, and BRACE behind it. The caller owns it. */
+/* All of the file, and MARK behind it. The caller owns it. */
 static char *read_file(const char *file, size_t *len, char *err, size_t errlen)
 {
 	FILE *f = fopen(file, "r"), *to;
@@ -510,9 +504,9 @@ static char *read_file(const char *file, size_t *len, char *err, size_t errlen)
 	while (to && (got = fread(some, 1, sizeof(some), f)) > 0)
 		fwrite(some, 1, got, to);
 	e = errno;
-	if (to && (fwrite(BRACE, 1, BRACE_LEN, to), fclose(to)) == 0 && !ferror(f)) {
+	if (to && (fwrite(MARK, 1, MARK_LEN, to), fclose(to)) == 0 && !ferror(f)) {
 		fclose(f);
-		*len = n - BRACE_LEN;
+		*len = n - MARK_LEN;
 		return text;
 	}
 	snprintf(err, errlen, "%s: %s", file, strerror(e));
@@ -522,68 +516,66 @@ static char *read_file(const char *file, size_t *len, char *err, size_t errlen)
 	return NULL;
 }
 
-static bool parse_text(cfg_t *cfg, const char *file, char *text, size_t len)
+/* Sections and options of TEXT, which is FILE's. NULL: it could not be read, or there is no memory. */
+static cfg_t *parse_text(const char *file, char *text, size_t len, cfg_errfunc_t on_fault)
 {
-	FILE *f = len ? fmemopen(text, len, "r") : NULL;
-	int rc = len ? CFG_PARSE_ERROR : CFG_SUCCESS;
+	cfg_t *cfg = new_parser();
+	FILE *f = cfg ? fmemopen(text, len, "r") : NULL;
+	int rc = CFG_PARSE_ERROR;
 
-	free(cfg->filename);
-	cfg->filename = strdup(file);
+	reset_scanner();
 	if (f) {
+		cfg_set_error_function(cfg, on_fault);
+		free(cfg->filename);
+		cfg->filename = strdup(file);
 		rc = cfg_parse_fp(cfg, f);
+		if (rc != CFG_SUCCESS && !report.failed)
+			cfg_error(cfg, "an option without a name");
 		fclose(f);
 	}
-	return rc == CFG_SUCCESS;
+	if (rc == CFG_SUCCESS)
+		return cfg;
+	if (cfg)
+		cfg_free(cfg);
+	return NULL;
 }
 
-static bool sections_end(const char *file, char *text, size_t len)
-{
-	cfg_t *again = new_parser();
-	bool good = again != NULL;
-
-	if (again) {
-		cfg_set_error_function(again, ignore_error);
-		good = !parse_text(again, file, text, len + BRACE_LEN);
-		cfg_free(again);
-	}
-	return good;
-}
-
-static bool parse_file(cfg_t *cfg, const char *file, char *err, size_t errlen)
+/* A whole file is read once; else it is read again without the mark, which shall not be in what is told. */
+static cfg_t *parse_file(const char *file, char *err, size_t errlen)
 {
 	size_t len;
-	char *text;
-	bool good;
+	char *text = read_file(file, &len, err, errlen);
+	cfg_t *cfg = text ? parse_text(file, text, len + MARK_LEN, ignore_error) : NULL;
 
-	if (file == NULL)
-		return true;
-	text = read_file(file, &len, err, errlen);
-	if (text == NULL)
-		return false;
-	good = parse_text(cfg, file, text, len);
-	if (!good && !report.failed)
-		cfg_error(cfg, "an option without a name");
-	if (good && !(at_end(cfg) && sections_end(file, text, len))) {
-		snprintf(err, errlen, "%s: a section, a comment or a quoted text has no end", file);
-		good = false;
+	if (cfg && strcmp(cfg_getstr(cfg, END_MARK), "yes") != 0) {
+		cfg_free(cfg);
+		cfg = NULL;
+	}
+	if (text && cfg == NULL) {
+		cfg = len ? parse_text(file, text, len, on_error) : NULL;
+		if (cfg)
+			snprintf(err, errlen, "%s: a section, a comment or a quoted text has no end", file);
+		if (cfg)
+			cfg_free(cfg);
+		cfg = NULL;
 	}
 	free(text);
-	return good;
+	return cfg;
 }
 
 struct config *config_load(const char *file, char *err, size_t errlen)
 {
 	struct config *c = calloc(1, sizeof(*c));
-	cfg_t *cfg = new_parser();
 	struct faults faults;
+	cfg_t *cfg;
 	bool good;
 
 	snprintf(err, errlen, "no memory");
 	report.buf = err;
 	report.size = errlen;
 	report.failed = false;
-	reset_scanner();
-	good = c && cfg && parse_file(cfg, file, err, errlen) && parse_missing_sections(cfg) && fill(c, cfg);
+	cfg = file ? parse_file(file, err, errlen) : new_parser();
+	good = c && cfg && parse_missing_sections(cfg) && fill(c, cfg);
 	if (cfg)
 		cfg_free(cfg);
 	faults_init(&faults, err, errlen);
@@ -665,6 +657,8 @@ void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
 	for (size_t i = 0; i < c->n_tokens; i++)
 		if (!c->tokens[i].hashed)
 			fn(arg, c->tokens[i].title, c->tokens[i].where);
+	for (size_t i = 0; i < c->n_jwts; i++)
+		fn(arg, c->jwts[i].key, c->jwts[i].where);
 }
 
 /* ---- HOST PORT ---- */

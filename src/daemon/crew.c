@@ -10,6 +10,7 @@
 #include "base/book.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "chat/directory.h"
 #include "net/worker.h"
 #include "wire/netmask.h"
 #include "wire/ws_upgrade.h"
@@ -43,7 +44,7 @@ struct hand {
 	unsigned i;
 	struct front *front;
 	pthread_t thread; /* but for the first one */
-	struct order drain, give_up, gone, turn, turned;
+	struct order drain, give_up, gone, turn, turned, ask, answer;
 };
 
 struct crew {
@@ -53,6 +54,7 @@ struct crew {
 	struct storage *storage;
 	struct journal *journal;
 	struct shared_map *names, *sessions;
+	struct book *users;
 	struct shared_count connections, rooms;
 	struct mailbox **mailboxes;
 	struct worker **workers;
@@ -69,6 +71,9 @@ struct crew {
 	pthread_cond_t gate_moved;
 	unsigned at_gate;
 	bool gate_open;
+	struct event *watch;
+	void (*alive)(void);
+	unsigned asked; /* workers that have not answered yet that they live */
 	struct hand hands[];
 };
 
@@ -145,7 +150,8 @@ struct crew *crew_open(struct settings *s, struct faults *faults)
 
 static int make_fronts(struct crew *c)
 {
-	struct front_opts o = { .settings = c->settings, .shared = &c->shared, .connections = &c->connections,
+	struct front_opts o = { .settings = c->settings, .shared = &c->shared, .users = c->users,
+				.connections = &c->connections,
 				.workers = c->n, .started = clock_ms() };
 
 	for (unsigned i = 0; i < c->n; i++) {
@@ -166,6 +172,7 @@ static int make_hubs(struct crew *c)
 		.journal = c->journal,
 		.names = c->names,
 		.sessions = c->sessions,
+		.users = c->users,
 		.rooms = &c->rooms,
 		.key = *storage_secret_key(c->storage),
 		.key_kept = storage_is_kept(c->storage),
@@ -185,10 +192,11 @@ int crew_prepare(struct crew *c, char *err, size_t errlen)
 	c->shared.addresses = addr_limit_book();
 	c->names = shared_map_new();
 	c->sessions = shared_map_new();
+	c->users = directory_users();
 	c->journal = storage_journal(c->storage, err, errlen);
 	if (c->journal == NULL)
 		return -1;
-	if (c->shared.addresses && c->names && c->sessions && make_fronts(c) == 0 && make_hubs(c) == 0 &&
+	if (c->shared.addresses && c->names && c->sessions && c->users && make_fronts(c) == 0 && make_hubs(c) == 0 &&
 	    listeners_start(c->listeners, c->workers) == 0)
 		return 0;
 	snprintf(err, errlen, "no memory or file descriptors for %u workers", c->n);
@@ -228,6 +236,44 @@ static void open_gone(struct letter *letter, void *reader)
 {
 	(void)reader;
 	((struct order *)letter)->hand->crew->running--;
+}
+
+/* ---- do they live? ---- */
+
+static void open_answer(struct letter *letter, void *reader)
+{
+	(void)reader;
+	((struct order *)letter)->hand->crew->asked--;
+}
+
+static void open_ask(struct letter *letter, void *reader)
+{
+	struct hand *h = ((struct order *)letter)->hand;
+
+	(void)reader;
+	tell(&h->crew->hands[0], &h->answer, h, open_answer);
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct crew *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->asked > 0 && !c->stopping)
+		return;
+	c->alive();
+	for (unsigned i = 1; i < c->n && !c->stopping; i++, c->asked++)
+		tell(&c->hands[i], &c->hands[i].ask, &c->hands[i], open_ask);
+}
+
+int crew_watch(struct crew *c, uint32_t ms, void (*alive)(void))
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	c->alive = alive;
+	c->watch = event_new(crew_base(c), -1, EV_PERSIST, on_watch, c);
+	return c->watch ? event_add(c->watch, &tv) : -1;
 }
 
 /* ---- other settings ---- */
@@ -433,6 +479,8 @@ void crew_free(struct crew *c)
 {
 	if (c == NULL)
 		return;
+	if (c->watch)
+		event_free(c->watch);
 	listeners_drop(c->old_listeners, c->listeners);
 	listeners_free(c->listeners);
 	for (unsigned i = 0; i < c->n; i++)
@@ -444,6 +492,7 @@ void crew_free(struct crew *c)
 	storage_free(c->storage);
 	shared_map_free(c->names);
 	shared_map_free(c->sessions);
+	book_free(c->users);
 	book_free(c->shared.addresses);
 	pthread_cond_destroy(&c->gate_moved);
 	pthread_mutex_destroy(&c->gate_lock);

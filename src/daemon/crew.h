@@ -21,6 +21,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct crew;
 struct event_base;
@@ -72,6 +73,12 @@ struct event_base *crew_base(struct crew *c);
 
 /* How many workers there are. */
 unsigned crew_workers(const struct crew *c);
+
+/*
+ * Before crew_run(): ALIVE is called each MS milliseconds as long as every
+ * worker opened its letters since the last time, and while they stop. 0 or -1.
+ */
+int crew_watch(struct crew *c, uint32_t ms, void (*alive)(void));
 
 /* Counters as "name=value …" in BUF: worker I's, or for I = crew_workers() the sum of all; returns BUF. */
 char *crew_stats(const struct crew *c, unsigned i, char *buf, size_t size);

@@ -41,6 +41,7 @@ static void fill(struct endpoint *ep, struct endpoints *e, const struct config_e
 	ep->policy = (struct session_policy){
 		.limits = { cfg->max_depth, cfg->max_members },
 		.rate = { cfg->message_rate, cfg->message_burst },
+		.past = { (uint32_t)(cfg->history_rate / 1024), (uint32_t)(cfg->history_burst / 1024) },
 		.flood_time = cfg->flood_time,
 		.history_max = cfg->history_max,
 		.announce = announces[c->announce],

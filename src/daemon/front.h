@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct book;
 struct front;
 struct settings;
 struct worker;
@@ -24,6 +25,7 @@ struct worker_shared;
 struct front_opts {
 	const struct settings *settings; /* until front_turn() brings others */
 	struct worker_shared *shared;
+	struct book *users; /* see directory.h */
 	struct shared_count *connections;
 	unsigned workers; /* how many there are */
 	uint64_t started; /* ms, by the monotonic clock */

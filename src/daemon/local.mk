@@ -4,6 +4,7 @@ noinst_LIBRARIES += src/daemon/libdaemon.a
 src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/config.c \
 	src/daemon/config.def \
+	src/daemon/limit.def \
 	src/daemon/config.h \
 	src/daemon/config_change.c \
 	src/daemon/config_change.h \
@@ -25,6 +26,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/listeners.h \
 	src/daemon/origins.c \
 	src/daemon/origins.h \
+	src/daemon/pages.c \
+	src/daemon/pages.h \
 	src/daemon/privs.c \
 	src/daemon/privs.h \
 	src/daemon/readable.c \

@@ -255,9 +255,12 @@ static void block_signals(void)
 	sigprocmask(SIG_BLOCK, &all, NULL);
 }
 
+static void tell_alive(void) { sd_notify_send("WATCHDOG=1"); }
+
 /* 0, or -1 when it could not start. */
 static int start_and_run(struct crew *c)
 {
+	const uint32_t watchdog = sd_notify_watchdog();
 	char err[256];
 
 	if (crew_start(c, err, sizeof(err)) < 0) {
@@ -266,6 +269,8 @@ static int start_and_run(struct crew *c)
 	}
 	log_info("ready", "version=%s pid=%ld workers=%u", PACKAGE_VERSION, (long)getpid(), crew_workers(c));
 	sd_notify_send("READY=1");
+	if (watchdog && crew_watch(c, watchdog / 3 + 1, tell_alive) < 0)
+		log_warning("systemd will not hear that natterd lives", "");
 	crew_run(c);
 	block_signals();
 	return 0;

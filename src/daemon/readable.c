@@ -98,14 +98,10 @@ static void explain(const struct obstacle *o, char *why, size_t size)
 bool readable(const char *path, char *why, size_t size)
 {
 	struct obstacle o;
-	bool denied;
 
-	if (faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
+	if (!is_denied(path, R_OK))
 		return true;
-	denied = errno == EACCES;
-	snprintf(why, size, "%s", strerror(errno));
-	if (!denied)
-		return false;
+	snprintf(why, size, "%s", strerror(EACCES));
 	if (path[0] != '/' && is_denied(".", X_OK) && getcwd(o.path, sizeof(o.path)))
 		o.folder = true;
 	else if (!find(path, false, 0, &o))

@@ -14,9 +14,10 @@
 #include <stddef.h>
 
 /*
- * Whether this process could open PATH to read it. If not, WHY says what is in
- * the way: a missing file, or the first file or folder, behind symbolic links
- * too, that its user may not enter or read, and the command that mends it.
+ * Whether the user of this process may read PATH. If not, WHY says what is in
+ * the way: the first file or folder, behind symbolic links too, that it may not
+ * enter or read, and the command that mends it. A file that is missing is for
+ * who wants to read it to say.
  */
 bool readable(const char *path, char *why, size_t size);
 

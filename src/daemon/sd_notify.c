@@ -6,6 +6,8 @@
 
 void sd_notify_send(const char *state) { (void)state; }
 
+uint32_t sd_notify_watchdog(void) { return 0; }
+
 #else
 
 #include "base/log.h"
@@ -36,6 +38,22 @@ void sd_notify_send(const char *state)
 		log_warning("cannot notify systemd", "error=\"%s\"", strerror(errno));
 	if (fd >= 0)
 		close(fd);
+}
+
+static unsigned long long number(const char *variable)
+{
+	const char *s = getenv(variable);
+
+	return s ? strtoull(s, NULL, 10) : 0;
+}
+
+uint32_t sd_notify_watchdog(void)
+{
+	unsigned long long us = number("WATCHDOG_USEC"), pid = number("WATCHDOG_PID");
+
+	if (pid != 0 && pid != (unsigned long long)getpid())
+		return 0;
+	return us / 1000 > UINT32_MAX ? UINT32_MAX : (uint32_t)(us / 1000);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #include "net/handshake.h"
 #include "net/listener.h"
 #include "net/proxied.h"
+#include "net/queues.h"
 #include "net/sender.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
@@ -53,7 +54,7 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return c->handshake ? &worker_here->heads : &worker_here->handshaking;
+		return c->handshake && !c->expected ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
 		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
@@ -159,7 +160,7 @@ static int queue(struct conn *c, const char *data, size_t len)
 {
 	size_t waiting = output_len(c);
 
-	if (waiting + len > worker_here->opts.send_queue || (c->bev == NULL && !attach(c)) ||
+	if (waiting + len > worker_here->opts.send_queue || !queues_room(c, len) || (c->bev == NULL && !attach(c)) ||
 	    evbuffer_add(bufferevent_get_output(c->bev), data, len) < 0)
 		return -1;
 	if (waiting == 0) {
@@ -328,12 +329,29 @@ static void throttle(struct conn *c)
 		watch(c, false);
 }
 
+/* C sent LEN bytes: above byte_burst it is not read for a while. */
+static void count_bytes(struct conn *c, size_t len)
+{
+	const struct worker_opts *o = &worker_here->opts;
+
+	if (o->byte_rate == 0)
+		return;
+	c->bytes += (uint32_t)len;
+	if (c->bytes <= o->byte_burst || c->state != CONN_OPEN)
+		return;
+	c->too_fast = 1;
+	if (c->paused)
+		return;
+	stats_add(STAT_paused_bytes, 1);
+	conn_pause(c, (uint32_t)((uint64_t)(c->bytes - o->byte_burst) * 1000 / o->byte_rate) + 1);
+}
+
 /* Reads what lies in the bufferevent's input, as far as it is there whole. */
 static void use_input(struct conn *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->bev);
 	bool more = false;
-	size_t len;
+	size_t len, used;
 
 	while (conn_is_ready(c) && (len = evbuffer_get_length(in)) > 0) {
 		size_t piece = evbuffer_get_contiguous_space(in);
@@ -346,7 +364,9 @@ static void use_input(struct conn *c)
 			conn_close(c, CLOSE_no_memory, NULL);
 			return;
 		}
-		evbuffer_drain(in, ws_conn_input(c, p, piece, &more));
+		used = ws_conn_input(c, p, piece, &more);
+		evbuffer_drain(in, used);
+		count_bytes(c, used);
 		if (more && piece == len)
 			return;
 	}
@@ -395,6 +415,7 @@ static void use_inbox(struct conn *c, size_t len)
 
 	conn_cork(c);
 	used = ws_conn_input(c, inbox, len, &more);
+	count_bytes(c, used);
 	conn_uncork(c);
 	if (used == len || c->state != CONN_OPEN)
 		return;
@@ -622,7 +643,7 @@ static void enter_address(struct conn *c)
 
 void conn_set_address(struct conn *c, const char *text)
 {
-	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT)
+	if (!c->trusted || strlen(text) >= NET_ADDR_TEXT || strcmp(text, conn_address(c)) == 0)
 		return;
 	leave_address(c);
 	strcpy((char *)(c + 1) + worker_here->opts.owner_size, text);
@@ -639,14 +660,14 @@ static struct conn *oldest_handshake(struct worker *w)
 	return m == NULL || (h && h->since <= m->since) ? h : m;
 }
 
-/* One more begins its handshake: if that is one too many, the oldest goes, unless other workers have them all. */
-static void make_room(struct worker *w)
+/* Where there are too many, the oldest go; of a worker that has more than its share. */
+static void crowd_out(struct worker *w)
 {
-	struct shared_count *count = &w->opts.shared->handshakes;
+	size_t max = w->opts.max_handshakes, n = w->opts.workers ? w->opts.workers : 1;
 	struct conn *c;
 
-	shared_count_take(count, 0);
-	while (shared_count_get(count) > w->opts.max_handshakes && (c = oldest_handshake(w)) != NULL)
+	while (shared_count_get(&w->opts.shared->handshakes) > max &&
+	       w->handshaking.count + w->heads.count > (max + n - 1) / n && (c = oldest_handshake(w)) != NULL)
 		conn_close(c, CLOSE_crowded_out, NULL);
 }
 
@@ -681,9 +702,11 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	c->trusted = c->believed = trusted;
 	c->expected = listener_is_proxied(a->listener);
 	c->since = w->tick;
-	if (w->opts.shared)
-		make_room(w);
 	list_append(&w->handshaking, &c->node);
+	if (w->opts.shared) {
+		shared_count_take(&w->opts.shared->handshakes, 0);
+		crowd_out(w);
+	}
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
 	return 0;
@@ -697,6 +720,9 @@ static void count_close(const struct conn *c)
 		break;
 	case CLOSE_handshake_timeout:
 		stats_add(STAT_closed_handshake, 1);
+		break;
+	case CLOSE_queues_full:
+		stats_add(STAT_closed_queues, 1);
 		break;
 	case CLOSE_crowded_out:
 		stats_add(STAT_closed_crowded_out, 1);
@@ -712,6 +738,7 @@ static void count_close(const struct conn *c)
 	case CLOSE_bad_utf8:
 	case CLOSE_too_big:
 		stats_add(STAT_closed_protocol, 1);
+		stats_add(STAT_closed_too_big, c->reason == CLOSE_too_big);
 		break;
 	default:
 		break;
@@ -721,10 +748,10 @@ static void count_close(const struct conn *c)
 /* Frees what the handshake or the WebSocket holds; on the way to the next state. */
 static void let_go_of_protocol(struct conn *c)
 {
-	struct handshake *h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
+	struct handshake *h;
 
-	if (c->state == CONN_HANDSHAKE)
-		proxied_forget(c);
+	proxied_forget(c);
+	h = c->state == CONN_HANDSHAKE ? c->handshake : NULL;
 	if (c->state == CONN_OPEN)
 		ws_stream_clear(&c->stream);
 	conn_set_state(c, CONN_CLOSING);
@@ -765,7 +792,7 @@ void conn_free(struct conn *c)
 		let_go_of_protocol(c);
 	list_remove(list_of(c), &c->node);
 	event_del(&c->readable);
-	if (output_len(c) > 0)
+	if (output_len(c) > 0 || c->reason == CLOSE_queues_full)
 		drop_backlog(c);
 	if (c->bev)
 		bev_pool_drop(c->bev);
@@ -787,7 +814,8 @@ static void reap(struct conn *c)
 		conn_free(c);
 		return;
 	}
-	if (c->reason == CLOSE_slow_reader || c->reason == CLOSE_io_error || c->reason == CLOSE_no_memory) {
+	if (c->reason == CLOSE_slow_reader || c->reason == CLOSE_queues_full ||
+	    c->reason == CLOSE_io_error || c->reason == CLOSE_no_memory) {
 		conn_free(c);
 		return;
 	}
@@ -824,6 +852,20 @@ static bool is_stuck(struct conn *c)
 	return c->stuck++ >= STUCK_TICKS;
 }
 
+/* A second's bytes are forgiven. Whether C sent more than that for too long. */
+static bool is_flooding(struct conn *c)
+{
+	const struct worker_opts *o = &worker_here->opts;
+
+	if (c->bytes == 0 && c->flooding == 0)
+		return false;
+	c->bytes -= c->bytes < o->byte_rate ? c->bytes : o->byte_rate;
+	c->flooding = c->too_fast ? (uint16_t)(c->flooding + 1) : 0;
+	if (!c->paused)
+		c->too_fast = 0;
+	return o->ops->flood && c->flooding >= worker_ticks(o->flood_time);
+}
+
 static void sweep_open(struct conn *c)
 {
 	const struct worker_opts *o = &worker_here->opts;
@@ -831,6 +873,8 @@ static void sweep_open(struct conn *c)
 
 	if (is_stuck(c))
 		conn_close(c, CLOSE_slow_reader, NULL);
+	else if (is_flooding(c))
+		o->ops->flood(c);
 	else if (o->ping_interval == 0 || c->throttled)
 		return;
 	else if (c->pinged && silent >= worker_ticks(o->ping_interval) + worker_ticks(o->ping_timeout))
@@ -885,5 +929,10 @@ void conn_sweep(struct worker *w)
 
 		if (is_stuck(c))
 			conn_close(c, CLOSE_slow_reader, NULL);
+		else if (is_flooding(c))
+			w->opts.ops->flood(c);
 	}
+	if (w->opts.shared)
+		crowd_out(w);
+	queues_sweep(w);
 }

@@ -97,8 +97,10 @@ struct conn {
 	union {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;   /* ref'd */
-			struct handshake *handshake; /* NULL: no byte has come */
-			struct proxied *proxied;     /* a part of its PROXY header, or NULL */
+			union {
+				struct handshake *handshake; /* NULL: no byte has come */
+				struct proxied *proxied;     /* while expected: a part of its PROXY header, or NULL */
+			};
 		};
 		struct ws_stream stream;             /* from CONN_OPEN on */
 	};
@@ -107,12 +109,18 @@ struct conn {
 		uint32_t resume_at; /* when paused: ms, the low half */
 	};
 	uint32_t backlog;        /* bytes of it at the last sweep */
+	uint32_t bytes;          /* that it sent above byte_rate */
 	int fd;
-	uint16_t peer_code;      /* of its close frame; 0: it had none */
-	uint8_t state, reason;
-	uint8_t protocol;        /* enum conn_protocol */
-	uint8_t deflate_bits;    /* its window for compressed messages; 0: none are sent to it */
+	union {
+		uint16_t peer_code; /* of its close frame; 0: it had none */
+		uint16_t flooding;  /* while it is open: sweeps in a row before each of which it sent too many bytes */
+	};
+	uint8_t reason;
 	uint8_t stuck;           /* sweeps since the backlog became smaller, or began */
+	uint8_t state : 3;
+	uint8_t protocol : 2;    /* enum conn_protocol */
+	bool too_fast : 1;       /* sent too many bytes since the last sweep */
+	uint8_t deflate_bits : 4; /* its window for compressed messages; 0: none are sent to it */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
 	bool counted : 1;        /* among the connections of its address */

@@ -78,6 +78,7 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 
 	h->head_only = head->head_only;
 	if (head->status) {
+		stats_add(STAT_refused_head, head->status == 431 || head->status == 414);
 		refuse(h, head->status, head->why);
 		return;
 	}
@@ -86,13 +87,13 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 		refuse(h, u.status, u.why);
 		return;
 	}
+	r.websocket = verdict == WS_UPGRADE_OK;
+	if (!settle_address(h, &r))
+		return;
 	if (h->conn->admission > ADMISSION_FULL) {
 		refuse(h, 429, admission_why(h->conn->admission));
 		return;
 	}
-	r.websocket = verdict == WS_UPGRADE_OK;
-	if (!settle_address(h, &r))
-		return;
 	r.listener = listener_name(h->conn->listener);
 	r.address = conn_address(h->conn);
 	worker_here->opts.ops->request(h->conn, &r, &h->answer);

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 /* After so many accepts others have their turn. */
-#define ACCEPTS_A_TURN 64
+#define ACCEPTS_A_TURN 16
 
 /* So many above max_connections are still told that the server is full. */
 #define TOLD_FULL 64

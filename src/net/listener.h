@@ -14,7 +14,7 @@
  * the place of listeners of this process (listener_share) it may stand beside
  * them until they are gone.
  *
- * Accepting takes some 64 connections a turn and then lets others have their
+ * Accepting takes some 16 connections a turn and then lets others have their
  * turn; out of file descriptors it pauses for a second instead of spinning.
  */
 #ifndef NATTER_NET_LISTENER_H

@@ -22,6 +22,8 @@ src_net_libnet_a_SOURCES = \
 	src/net/listener.h \
 	src/net/proxied.c \
 	src/net/proxied.h \
+	src/net/queues.c \
+	src/net/queues.h \
 	src/net/ring.h \
 	src/net/sender.c \
 	src/net/sender.h \

@@ -30,8 +30,11 @@ void proxied_refuse(const struct listener *l, const char *address, const char *w
 
 void proxied_forget(struct conn *c)
 {
+	if (!c->expected)
+		return;
 	free(c->proxied);
 	c->proxied = NULL;
+	c->expected = false;
 }
 
 /* Keeps the header's first LEN bytes, which lie in the inbox. */
@@ -53,9 +56,13 @@ static void settle(struct conn *c, const struct proxy_hdr *header)
 	char text[NET_ADDR_TEXT];
 
 	proxied_forget(c);
-	c->expected = false;
 	if (header->source.kind != NET_ADDR_NONE)
 		conn_set_address(c, net_addr_text(&header->source, text));
+	if (c->admission == ADMISSION_TURNED_AWAY) {
+		stats_add(STAT_turned_away, 1);
+		conn_close(c, CLOSE_turned_away, NULL);
+		return;
+	}
 	/* A request's fields are a proxy's word only where another one stands behind the first. */
 	c->believed = header->source.kind == NET_ADDR_IP && net_list_has(worker_here->opts.trusted, &header->source);
 }
@@ -93,5 +100,5 @@ bool proxied_read(struct conn *c)
 		keep(c, have);
 	else
 		settle(c, &header);
-	return verdict == PROXY_HDR_OK;
+	return verdict == PROXY_HDR_OK && c->state == CONN_HANDSHAKE;
 }

@@ -20,7 +20,7 @@ struct listener;
  */
 bool proxied_read(struct conn *c);
 
-/* Frees the part of a header that came; for a connection that ends before its time. */
+/* No header is expected any more: frees the part that came. */
 void proxied_forget(struct conn *c);
 
 /* Counts and logs that a connection of L's, from ADDRESS, was refused. */

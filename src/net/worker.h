@@ -52,12 +52,15 @@ struct worker_ops {
 	void (*post)(struct worker *w);
 	/* A backlog of an open connection is gone; NULL: nobody waits for that. */
 	void (*drained)(struct conn *c);
+	/* An open connection sent more than byte_rate for flood_time: say so and close it; NULL: nobody minds. */
+	void (*flood)(struct conn *c);
 };
 
 /* What all workers share. */
 struct worker_shared {
 	struct book *addresses;          /* addr_limit.h */
 	struct shared_count handshakes;  /* that are not done */
+	_Atomic int64_t queued;          /* bytes that wait for readers, as the workers last said */
 };
 
 struct worker_opts {
@@ -69,17 +72,21 @@ struct worker_opts {
 	struct shared_count *total; /* connections of all workers */
 	size_t max_connections;     /* of all workers */
 	struct worker_shared *shared;
-	size_t max_handshakes;      /* of all workers, that are not done; for one more the oldest goes */
+	size_t max_handshakes;      /* of all workers, that are not done; for one more the oldest goes, by and by */
 	struct addr_limit_opts addr; /* what an address may have */
 	const struct net_list *exempt; /* addresses that may have any number, besides the trusted proxies; NULL: none */
 	unsigned workers;           /* how many there are; 0 is 1 */
 	size_t max_head;            /* bytes of a request head */
-	size_t send_queue;          /* bytes that may wait for one reader */
+	size_t send_queue;          /* bytes that may wait for one reader, */
+	int64_t queues_max;         /* and for all readers of all workers; 0: no limit */
+	uint32_t byte_rate;         /* bytes a second that a client may send for long; 0: no limit */
+	uint32_t byte_burst;        /* and at once */
 	size_t deflate_min;         /* bytes of a message that is worth compressing */
 	uint32_t handshake_timeout; /* all of these in ms */
 	uint32_t ping_interval;     /* 0: never ping */
 	uint32_t ping_timeout;
 	uint32_t close_timeout;
+	uint32_t flood_time;        /* of sending more than byte_rate */
 	bool io_uring;              /* to send by it, where it is to be had */
 };
 
@@ -117,6 +124,7 @@ struct worker {
 	struct fanout_wire *dirty, **dirty_tail;
 	char *spare_batch; /* a batch buffer that waits for its next use */
 	size_t spare_size;
+	int64_t queued; /* what this one last added to shared->queued */
 	uint64_t flush_rest; /* us from the last flush until there is something to do for the next; 0: it goes on */
 	bool flush_due, reap_due, post_due;
 

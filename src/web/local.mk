@@ -5,8 +5,13 @@ WEB_FILES = \
 	src/web/chat.css \
 	src/web/chat.js \
 	src/web/icon.svg \
+	src/web/log.js \
 	src/web/natter.js \
-	src/web/natter.mjs
+	src/web/natter.mjs \
+	src/web/people.js \
+	src/web/talk.js \
+	src/web/widget.js \
+	src/web/words.js
 
 EXTRA_DIST += $(WEB_FILES) src/web/embed.sh
 CLEANFILES += src/daemon/web_assets.c

@@ -228,7 +228,7 @@ export interface NatterEvents {
 	close: { code: number; reason: string; final: boolean; delay?: number; error?: NatterError };
 	/** Something of which no request is to be told, such as the name that `options.name` asks for being taken. */
 	error: NatterError;
-	/** One's name has changed, not by `rename`. */
+	/** One's name has changed, not by `rename`; `by` is 'options' where it is the one that they ask for. */
 	renamed: { name: string | null; by: string };
 	/** A direct message, or one's own to somebody: of all conversations, and of guests. */
 	direct: Message & { to?: string };

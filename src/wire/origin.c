@@ -83,8 +83,8 @@ static bool parse_authority(struct origin *o, const char *text, size_t len)
 
 	o->host = text;
 	o->host_len = without_dot(text, n);
-	if (n && text[0] == '[' && !bracketed(text, n, &a))
-		return false;
+	if (n && (text[0] == '[' ? !bracketed(text, n, &a) : text[o->host_len - 1] == '.'))
+		return false; /* one dot at its end is the root's, a second one nothing */
 	if (n == len)
 		return n > 0 || o->port == 0;
 	return n > 0 && text[n] == ':' && parse_port(text + n + 1, len - n - 1, &o->port);

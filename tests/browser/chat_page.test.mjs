@@ -2,34 +2,42 @@
  * The chat page in a real browser, on a real daemon. Each test has a room of its own.
  */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { after, afterEach, before, test } from 'node:test';
 
-import WebSocket from 'ws';
+import axe from 'axe-core';
 
 import { launchChromium, Natterd } from './natterd.mjs';
+import {
+	connected, goTo, message, names, note, openClient, openWindow, people, put, say, seen, stored, textBox, TOKENS, troubles,
+	words,
+} from './people.mjs';
 
+const LIMIT = { timeout: 60000 };
 let natterd, browser;
-let ann, ben; // two windows, each a context of its own: two people on two computers
-let troubles = []; // what a browser complains of; each test must leave it empty
+let ann, ben; // two windows: the moderator, and a guest of this name
 const open = []; // what else the running test has opened
 
 /* However a test hangs, this ends. Playwright ends its Chromium when we exit. */
 setTimeout(() => {
-	console.error('the browser tests took more than 55 s');
+	console.error('the tests of the chat page took more than 100 s');
 	natterd?.child.kill('SIGKILL');
 	process.exit(1);
-}, 55000).unref();
+}, 100000).unref();
+
+const settings = (who) => (dir) => `announce = name\nstate_dir = "${dir}"\nmessage_rate = 100000\n` +
+	`message_burst = 100000\nsend_queue = 64M\nhistory_max = 200\n${people(who)}`;
 
 before(async () => {
-	[natterd, browser] = await Promise.all([Natterd.start(), launchChromium()]);
-	[ann, ben] = await Promise.all([openWindow('ann'), openWindow('ben')]);
-}, { timeout: 60000 });
+	browser = await launchChromium();
+	natterd = await Natterd.start(settings());
+	[ann, ben] = await Promise.all([
+		openWindow(browser, natterd, { token: TOKENS.ann }), openWindow(browser, natterd, { name: 'ben' })]);
+}, LIMIT);
 
 after(async () => {
 	await browser?.close();
 	await natterd?.stop();
-}, { timeout: 60000 });
+}, LIMIT);
 
 afterEach(async () => {
 	for (const it of open.splice(0))
@@ -37,243 +45,518 @@ afterEach(async () => {
 	assert.deepEqual(troubles.splice(0), []);
 });
 
-async function openWindow(name, options = {}) {
-	const context = await browser.newContext(options);
-	const page = await context.newPage();
-	page.setDefaultTimeout(20000);
-	await page.addInitScript(() => addEventListener('securitypolicyviolation',
-		(e) => console.error(`CSP: ${e.violatedDirective} ${e.blockedURI}`)));
-	page.on('console', (m) => ['error', 'warning'].includes(m.type()) && troubles.push(m.text()));
-	page.on('pageerror', (e) => troubles.push(String(e)));
-	page.on('dialog', (d) => { troubles.push(`dialog: ${d.message()}`); d.dismiss(); });
-	page.on('response', (r) => r.status() >= 400 && troubles.push(`${r.status()} ${r.url()}`));
-	await page.goto(natterd.url);
-	await connected(page);
-	await takeName(page, name);
+const meetIn = async (room) => Promise.all([goTo(ann, room), goTo(ben, room)]);
+
+async function window(options) {
+	const page = await openWindow(browser, natterd, options);
+	open.push(page.context());
 	return page;
 }
 
-/* Ann and Ben go to a room, as by a link; Ann is there first. */
-async function meetIn(room) {
-	for (const [page, name] of [[ann, 'ann'], [ben, 'ben']]) {
-		await page.evaluate((it) => { location.hash = it; }, room);
-		await named(page, name);
-	}
+async function client(room, query) {
+	const it = await openClient(natterd, room, query);
+	open.push(it);
+	return it;
 }
 
-const nameBox = (page) => page.getByLabel('Your name');
-const textBox = (page) => page.getByLabel('Message', { exact: true });
-const connected = (page) => page.locator('#state.open').waitFor();
-const named = (page, name) => page.locator('#log .note', { hasText: `${name} connected` }).first().waitFor();
-const bubble = (page, words) => page.locator('.bubble .words').getByText(words, { exact: true });
-const words = (page) => page.locator('.bubble .words').allTextContents();
-
-async function takeName(page, name, announced = name) {
-	await page.evaluate(() => document.querySelectorAll('.note').forEach((note) => note.remove()));
-	await nameBox(page).fill(name);
-	await nameBox(page).press('Enter');
-	await named(page, announced);
+/* What one expects while there is no server. */
+function forgetLostConnections() {
+	troubles.splice(0, Infinity, ...troubles.filter((it) => !/^WebSocket connection to .* failed|ERR_CONNECTION/.test(it)));
 }
 
-async function say(page, message) {
-	await textBox(page).fill(message);
-	await textBox(page).press('Enter');
-}
-
-/* Another program: a tutorial's page, a bot. */
-async function openClient(room, query = '') {
-	const client = new WebSocket(`${natterd.url.replace('http', 'ws')}${room}${query}`);
-	open.push(client);
-	await once(client, 'open');
-	return client;
-}
-
-test('two windows chat with each other', { timeout: 60000 }, async () => {
-	assert.equal(await ann.locator('#room').textContent(), '#lobby');
+test('two windows chat with each other', LIMIT, async () => {
 	await meetIn('two');
-	await named(ann, 'ben'); // the system line, to those who are there
+	await ann.locator('#people-list').getByText('ben').waitFor();
+	assert.equal(await ann.locator('#count').textContent(), '2');
 
-	await say(ann, 'Hello, Ben!');
-	await bubble(ben, 'Hello, Ben!').waitFor();
-	await say(ben, 'Hello, Ann! \u{1F44B}');
-	await bubble(ann, 'Hello, Ann! \u{1F44B}').waitFor();
+	await textBox(ann).pressSequentially('Hello');
+	await ben.locator('#typing').getByText('Ann is typing…').waitFor();
+	await say(ann, 'Hello, Ben! :wave: `:tea:`');
+	await seen(ben, 'Hello, Ben! \u{1F44B} :tea:');
+	await ben.locator('#typing:not(.on)').waitFor();
+	await say(ben, 'Hello, @Ann!');
+	await seen(ann, 'Hello, @Ann!');
 	await say(ann, 'the end');
-	await bubble(ben, 'the end').waitFor();
-	await bubble(ann, 'the end').waitFor();
+	await seen(ben, 'the end');
+	await stored(ann, 'the end');
 
 	for (const page of [ann, ben]) {
-		assert.deepEqual(await words(page), ['Hello, Ben!', 'Hello, Ann! \u{1F44B}', 'the end']);
-		assert.deepEqual(await page.locator('.message .name').allTextContents(), ['ann', 'ben', 'ann']);
+		assert.deepEqual(await words(page), ['Hello, Ben! \u{1F44B} :tea:', 'Hello, @Ann!', 'the end']);
+		assert.deepEqual(await names(page), ['Ann', 'ben', 'Ann']);
 		assert.match(await page.locator('.message time').first().getAttribute('datetime'), /^\d{4}-.*Z$/);
 	}
 	assert.equal(await ann.locator('.message.mine').count(), 2);
 	assert.equal(await ben.locator('.message.mine').count(), 1);
+	assert.deepEqual(await ann.locator('.calls mark').allTextContents(), ['@Ann']);
 	assert.equal(await textBox(ann).inputValue(), '');
+	assert.match(await ben.locator('#spoken').textContent(), /Ann: the end$/); // to who does not see
 });
 
-test('a guest chats without a name, in a room of an odd name', { timeout: 60000 }, async () => {
-	await meetIn('caf%C3%A9 %231%3F/tea');
-	assert.equal(await ann.locator('#room').textContent(), '#café #1?/tea');
-	await takeName(ben, '', 'guest');
-	await say(ben, 'hm');
-	await bubble(ann, 'hm').waitFor();
-	await bubble(ben, 'hm').waitFor();
-	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['guest']);
-	assert.equal(await ann.locator('.message.mine').count(), 0);
-	assert.equal(await ben.locator('.message.mine').count(), 1);
-	await takeName(ben, 'ben');
+test('a guest chats without a name, in a room of an odd name, with a tutorial\'s page', LIMIT, async () => {
+	const guest = await window({ room: 'café #1?/tea' });
+	assert.equal(await guest.locator('#room').textContent(), '#café #1?/tea');
+	const bot = await client('café #1?/tea', '?name=bot');
+	await say(guest, 'hm');
+	await stored(guest, 'hm');
+	put(bot, { type: 'typing' });
+	put(bot, { type: 'usermsg', message: { no: 'text' } });
+	put(bot, { message: 'text', color: '#3f8a2e' });
+	put(bot, { message: 'more', color: [] });
+	await seen(guest, 'more');
+	assert.deepEqual(await words(guest), ['hm', 'text', 'more']);
+	assert.deepEqual(await names(guest), ['guest', 'bot', 'bot']);
+	assert.equal(await guest.locator('.message.mine').count(), 1);
+	assert.match(await guest.locator('#guests').textContent(), /1 guest without a name/);
+
+	await guest.getByLabel('Your name').first().fill('carl');
+	await guest.getByRole('button', { name: 'Use this name' }).click();
+	await guest.locator('#me .name').getByText('carl').waitFor();
+	assert.equal(await guest.locator('#hello').isVisible(), false);
+	await say(guest, 'now I am carl');
+	await seen(guest, 'now I am carl');
+	assert.equal((await names(guest)).at(-1), 'carl');
 });
 
-test('what others send is text, never HTML', { timeout: 60000 }, async () => {
-	const evil = '<img src=x onerror=alert(1)><script>window.pwned=1</script>';
+const XSS = [
+	'<img src=x onerror=alert(1)><script>window.pwned=1</script>',
+	'"><svg/onload=window.pwned=1>', '<iframe srcdoc="<script>parent.pwned=1</script>">', "'-alert(1)-'",
+	'javascript:alert(1)', '[x](javascript:alert(1))', 'data:text/html,<script>alert(1)</script>',
+	'https://example.org/"onmouseover="window.pwned=1', 'https://example.org/<script>window.pwned=1</script>',
+	'`<b onclick=alert(1)>`', '```\n</pre><script>window.pwned=1</script>\n```', '{{constructor.constructor("window.pwned=1")()}}',
+	'<style>*{display:none}</style><base href=//evil.example/>', '&lt;script&gt;alert(1)&lt;/script&gt;', '</textarea><math><mtext></form><form><mglyph>',
+	'<a href="vbscript:x" style="position:fixed;inset:0">x</a>', '\u202eevil\u202c <marquee>', '__proto__', 'mailto:a@example.org?body=<x>',
+];
+
+test('whatever comes is text, never HTML', LIMIT, async () => {
 	await meetIn('html');
-	await say(ann, evil);
-	await bubble(ben, evil).waitFor();
+	const bot = await client('html');
+	for (const evil of XSS)
+		await say(ann, evil);
+	for (const evil of XSS)
+		put(bot, { message: evil, name: '<b>bot</b>', color: 'red;background:url(//x)', type: '<i>' });
+	put(bot, { message: 'end', name: '<b>bot</b>' });
+	await seen(ben, 'end');
+	await ben.locator('.name', { hasText: '<b>bot</b>' }).first().waitFor();
 
-	const bot = await openClient('html');
-	bot.send(JSON.stringify({ message: evil, name: '<b>bot</b>', color: 'red;background:url(//x)', type: 'x' }));
-	await ben.locator('.name', { hasText: '<b>bot</b>' }).waitFor();
-	assert.deepEqual(await words(ben), [evil, evil]);
-	assert.equal(await ben.evaluate(() => window.pwned), undefined);
-	assert.equal(await ben.locator('#log :is(img, script, b)').count(), 0);
+	const plain = (s) => s.trim().replace(/^```\n([^]*)\n```$/, '$1').replace(/^`(.*)`$/, '$1');
+	assert.deepEqual((await words(ben)).slice(0, XSS.length), XSS.map(plain));
+	const tags = await ben.locator('#list').evaluate((it) => [...new Set([...it.querySelectorAll('*')].map((e) => e.localName))].sort());
+	assert.deepEqual(tags.filter((tag) => !['a', 'article', 'bdi', 'button', 'code', 'div', 'p', 'pre', 'span', 'svg', 'time', 'use'].includes(tag)), []);
+	for (const href of await ben.locator('#list a').evaluateAll((all) => all.map((a) => a.getAttribute('href'))))
+		assert.match(href, /^(https:\/\/example\.org\/|mailto:a@example\.org)/);
+	const attributes = await ben.locator('#list').evaluate((it) => [...it.querySelectorAll('*')].flatMap((e) => e.getAttributeNames()));
+	assert.deepEqual(attributes.filter((it) => it.startsWith('on')), []);
+
+	// in the places where other things are said than messages
+	await ann.evaluate(() => { location.hash = encodeURIComponent('<img src=x onerror="window.pwned=1">'); });
+	await ann.locator('#room').getByText('<img').waitFor();
+	await ann.getByRole('button', { name: 'Change the topic' }).click();
+	await ann.getByLabel('What this room is about').fill('<script>window.pwned=1</script>');
+	await ann.getByRole('button', { name: 'Set', exact: true }).click();
+	await ann.locator('#topic').getByText('<script>window').waitFor();
+	await ann.getByRole('button', { name: 'Join a room' }).click();
+	await ann.locator('#public').getByText('<img src=x').waitFor();
+	await ann.keyboard.press('Escape');
+	for (const page of [ann, ben])
+		assert.equal(await page.evaluate(() => window.pwned), undefined);
+	await ann.getByRole('link', { name: /<img/ }).waitFor();
 });
 
-test('objects that are no chat message are ignored', { timeout: 60000 }, async () => {
-	await meetIn('objects');
-	const bot = await openClient('objects');
-	bot.send('{"type":"typing"}');
-	bot.send('{"type":"usermsg","message":{"no":"text"}}');
-	bot.send('{"message":"text","name":7,"color":[]}');
-	await bubble(ann, 'text').waitFor();
-	assert.deepEqual(await words(ann), ['text']);
-	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['guest']);
+test('links, codes and lines are shown as such', LIMIT, async () => {
+	await meetIn('marks');
+	await say(ben, 'see https://example.org/a_(b)?c=d&e. Or (http://example.org), `x < y`:\n```js\nlet a = 1;\n\tb();\n```\n  end');
+	await ann.locator('.message a').first().waitFor();
+	const links = await ann.locator('.message a').evaluateAll((all) => all.map((a) => [a.href, a.rel, a.target]));
+	assert.deepEqual(links.map(([href]) => href), ['https://example.org/a_(b)?c=d&e', 'http://example.org/']);
+	assert.ok(links.every(([, rel, target]) => rel === 'noopener noreferrer nofollow' && target === '_blank'));
+	assert.deepEqual(await ann.locator('.message :is(code, pre)').allTextContents(), ['x < y', 'let a = 1;\n\tb();']);
+	await say(ben, 'שלום עולם');
+	await seen(ann, 'שלום עולם');
+	assert.equal(await message(ann, 'שלום עולם').locator('.body').evaluate((it) => getComputedStyle(it).direction), 'rtl');
+	await say(ben, 'long '.repeat(1000));
+	await ann.getByRole('button', { name: 'Show all' }).click();
+	await ann.getByRole('button', { name: 'Show all' }).waitFor({ state: 'detached' });
 });
 
-test('a reload shows the history, and keeps the name', { timeout: 60000 }, async () => {
+test('a reload shows the past, the name, and what was not read', LIMIT, async () => {
 	await meetIn('past');
-	for (const message of ['one', 'two', 'three']) {
-		await say(ann, message);
-		await bubble(ann, message).waitFor();
-	}
-	await ann.reload();
-	await bubble(ann, 'three').waitFor();
-	await named(ann, 'ann');
-	assert.deepEqual(await words(ann), ['one', 'two', 'three']);
-	assert.equal(await nameBox(ann).inputValue(), 'ann');
-	assert.equal(await ann.locator('.message.mine').count(), 3);
+	for (const it of ['one', 'two', 'three'])
+		await say(ben, it);
+	await stored(ben, 'three');
+	await seen(ann, 'three');
+	await goTo(ann, 'elsewhere');
+	await say(ben, 'four, @ann');
+	await ann.getByRole('link', { name: 'past 1 unread' }).waitFor();
+	assert.equal(await ann.title(), '(1) #elsewhere · natter');
+	await ben.waitForTimeout(1200); // what ben has read is noted
+	await ben.reload();
+	await seen(ben, 'four, @ann');
+	assert.deepEqual(await words(ben), ['one', 'two', 'three', 'four, @ann']);
+	await ben.locator('#me .name').getByText('ben').waitFor();
+	assert.equal(await ben.locator('.message.mine').count(), 4);
+	assert.equal(await ben.locator('.mark').count(), 0);
 
-	// the same by a reconnect, where the page has the messages already
-	await takeName(ann, 'ann-new');
-	await say(ann, 'four');
-	await bubble(ann, 'four').waitFor();
-	assert.deepEqual(await words(ann), ['one', 'two', 'three', 'four']);
-	await takeName(ann, 'ann');
+	await ann.getByRole('link', { name: 'past 1 unread' }).click();
+	await ann.locator('.message', { has: ann.locator('.mark') }).getByText('four, ').waitFor();
+	await ann.getByRole('link', { name: 'past', exact: true }).waitFor();
+	assert.equal(await ann.title(), '#past · natter');
 });
 
-test('a name that somebody else has is refused in words', { timeout: 60000 }, async () => {
+test('a name that somebody else has is refused in words', LIMIT, async () => {
 	await meetIn('names');
-	await nameBox(ben).fill('Ann');
-	await nameBox(ben).press('Enter');
-	await ben.getByRole('alert').getByText('Somebody else is “Ann”').waitFor();
-	assert.equal(await nameBox(ben).getAttribute('aria-invalid'), 'true');
+	const page = await window({ room: 'names' });
+	await page.getByLabel('Your name').first().fill('Ben');
+	await page.getByLabel('Your name').first().press('Enter');
+	await page.getByRole('alert').getByText('Somebody else is “Ben”. Please choose another name.').waitFor();
+	assert.equal(await page.getByLabel('Your name').first().getAttribute('aria-invalid'), 'true');
+	await page.getByLabel('Your name').first().fill('dan');
+	await page.getByLabel('Your name').first().press('Enter');
+	await page.locator('#me .name').getByText('dan').waitFor();
 
-	await connected(ben);
-	await say(ben, 'I am Ann'); // comes back to the box, and to nobody else
-	await ben.waitForFunction(() => document.activeElement.id === 'name');
-	assert.equal(await textBox(ben).inputValue(), 'I am Ann');
+	// with that name already noted, from another window
+	const second = await openWindow(browser, natterd, { room: 'names' });
+	open.push(second.context());
+	await second.evaluate(() => sessionStorage.setItem('natter.name', '"dan"'));
+	await second.reload();
+	await second.getByRole('alert').getByText('Somebody else is “dan”').waitFor();
 
-	await takeName(ben, 'ben');
-	assert.equal(await ben.getByRole('alert').textContent(), '');
-	await textBox(ben).press('Enter');
-	await bubble(ann, 'I am Ann').waitFor();
-	assert.deepEqual(await words(ann), ['I am Ann']);
-	assert.deepEqual(await ann.locator('.message .name').allTextContents(), ['ben']);
+	await page.getByRole('button', { name: 'dan Connected' }).click();
+	await page.locator('#my-name').fill('dora');
+	await page.getByLabel('colour 5').check();
+	await page.getByRole('button', { name: 'Save' }).click();
+	await note(ann, 'dan, now dora');
+	await say(page, 'it is me');
+	await seen(ben, 'it is me');
+	assert.deepEqual(await names(ben), ['dora']);
+	const color = (it) => message(it, 'it is me').locator('.name').evaluate((e) => getComputedStyle(e).color);
+	assert.equal(await color(ben), await color(page));
 });
 
-test('the daemon is killed and comes back: all chat on', { timeout: 60000 }, async () => {
-	await meetIn('kill');
-	await say(ann, 'before');
-	await bubble(ben, 'before').waitFor();
+test('one changes and deletes what one said, by keys alone', LIMIT, async () => {
+	await meetIn('keys');
+	await textBox(ben).focus();
+	await ben.keyboard.type('teh tea\n');
+	await stored(ben, 'teh tea');
+	await ben.keyboard.press('ArrowUp');
+	await ben.getByText('You are changing a message').waitFor();
+	assert.equal(await textBox(ben).inputValue(), 'teh tea');
+	await textBox(ben).fill('the tea');
+	await ben.keyboard.press('Enter');
+	await seen(ann, 'the tea');
+	await message(ann, 'the tea').getByText('edited').waitFor();
+	await ben.keyboard.type('second\n');
+	await stored(ben, 'second');
 
-	await natterd.kill('SIGKILL');
-	for (const page of [ann, ben])
-		await page.locator('#state:not(.open)').getByText(/again/).waitFor();
-	await say(ann, 'written meanwhile'); // is sent as soon as there is a connection
-	await natterd.run();
-	await connected(ann);
-	await connected(ben);
+	await ben.locator('#log').focus();
+	await ben.keyboard.press('ArrowUp');
+	await ben.keyboard.press('ArrowUp');
+	assert.equal(await ben.locator('.message:focus .words').textContent(), 'the tea');
+	await ben.keyboard.press('Delete');
+	await ben.getByRole('heading', { name: 'Delete this message' }).waitFor();
+	await ben.locator('#d-delete').getByRole('button', { name: 'Delete' }).press('Enter');
+	await message(ann, 'This message was deleted.').waitFor();
+	assert.deepEqual(await words(ann), ['This message was deleted.', 'second']);
+	await ann.reload();
+	await seen(ann, 'second');
+	assert.deepEqual(await words(ann), ['This message was deleted.', 'second']);
 
-	await bubble(ann, 'written meanwhile').waitFor();
-	await say(ben, 'after');
-	await bubble(ann, 'after').waitFor();
-	await bubble(ben, 'after').waitFor();
-	for (const page of [ann, ben])
-		assert.deepEqual(await words(page), ['before', 'written meanwhile', 'after']);
-	troubles = troubles.filter((it) => !/^WebSocket connection to .* failed/.test(it)); // as it should
+	// to another room and back, with the dialog
+	await ben.keyboard.press('Control+k');
+	await ben.keyboard.type('other keys\n');
+	await ben.locator('#room').getByText('#other keys').waitFor();
+	await ben.keyboard.press('Alt+ArrowUp');
+	await ben.locator('#room').getByText('#keys').waitFor();
+	assert.equal(await ben.evaluate(() => document.activeElement.id), 'text');
+	await ben.keyboard.press('Tab');
+	assert.equal(await ben.evaluate(() => document.activeElement.id), 'smile');
+	await ben.keyboard.press('Enter');
+	await ben.keyboard.type('coffee');
+	await ben.keyboard.press('Enter');
+	assert.equal(await textBox(ben).inputValue(), '☕');
+	await textBox(ben).fill('');
 });
 
-test('a phone scrolls up and down only, and stays where one reads', { timeout: 60000 }, async () => {
-	const page = await openWindow('a-name-that-is-as-long-as-may-be', {
-		viewport: { width: 360, height: 640 }, hasTouch: true, isMobile: true, colorScheme: 'dark',
+test('moderators mute, put out, ban and delete', LIMIT, async () => {
+	await meetIn('rules');
+	await say(ben, 'spam');
+	await seen(ann, 'spam');
+	const card = async (measure, duration, reason) => {
+		await ann.locator('#people-list').getByRole('button', { name: 'ben' }).click();
+		await ann.getByLabel('What', { exact: true }).selectOption({ label: measure });
+		if (duration)
+			await ann.getByLabel('For', { exact: true }).selectOption({ label: duration });
+		await ann.getByLabel('Reason').fill(reason);
+		await ann.getByRole('button', { name: 'Do it' }).click();
+		await ann.getByRole('heading', { name: 'ben' }).waitFor({ state: 'hidden' });
+	};
+
+	await card('Mute: may only listen', '5 minutes', 'hush');
+	await note(ben, 'You are muted for 5 minutes by Ann: hush');
+	await say(ben, 'but');
+	await message(ben, 'but').getByText('Not sent. You are muted in this room. Try again in 5 minutes.').waitFor();
+	await card('Lift a mute', null, '');
+	await note(ben, 'You are not muted any more by Ann.');
+	await message(ben, 'but').getByRole('button', { name: 'Try again' }).click();
+	await stored(ben, 'but');
+	await seen(ann, 'but');
+
+	await message(ann, 'spam').hover();
+	await message(ann, 'spam').getByRole('button', { name: 'Delete' }).click();
+	await ann.locator('#d-delete').getByRole('button', { name: 'Delete' }).click();
+	await message(ben, 'This message was deleted.').waitFor();
+
+	await card('Put out: may come back', null, 'enough');
+	await ben.locator('#banner').getByText('You were put out of this room by Ann: enough.').waitFor();
+	await ben.getByRole('button', { name: 'Join again' }).click();
+	await ann.locator('#people-list').getByText('ben').waitFor();
+	await ben.locator('#banner:empty').waitFor({ state: 'attached' });
+
+	await card('Ban', 'an hour', '');
+	await ben.locator('#banner').getByText('You are banned from this room for 1 hour by Ann.').waitFor();
+	await ben.getByRole('button', { name: 'Join again' }).click();
+	await ben.locator('#banner').getByText(/You are banned from this room\. Try again in/).waitFor();
+	await message(ann, 'but').hover();
+	await message(ann, 'but').getByRole('button', { name: 'Who is this?' }).click();
+	await ann.getByLabel('What', { exact: true }).selectOption({ label: 'Lift a ban' });
+	await ann.getByRole('button', { name: 'Do it' }).click();
+	await ann.locator('#toast').getByText('Done').waitFor();
+	await ben.getByRole('button', { name: 'Join again' }).click();
+	await ann.locator('#people-list').getByText('ben').waitFor();
+	assert.deepEqual(await words(ben), ['This message was deleted.', 'but']);
+	assert.equal(await ben.locator('#edit-topic').isVisible(), false);
+});
+
+test('direct messages are between two', LIMIT, async () => {
+	await meetIn('direct');
+	const bob = await window({ token: TOKENS.bob, room: 'direct' });
+	await ann.locator('#people-list').getByRole('button', { name: 'Bob' }).click();
+	await ann.getByRole('button', { name: 'Send a direct message' }).click();
+	await say(ann, 'psst');
+	await stored(ann, 'psst');
+	await bob.getByRole('link', { name: 'Ann 1 unread' }).click();
+	await seen(bob, 'psst');
+	await say(bob, 'yes?');
+	await seen(ann, 'yes?');
+	assert.deepEqual(await words(ann), ['psst', 'yes?']);
+	await bob.reload();
+	await bob.getByText('What you and').waitFor();
+	assert.deepEqual(await words(bob), ['psst', 'yes?']);
+
+	// with a guest: relayed
+	await ann.getByRole('link', { name: 'direct', exact: true }).click();
+	await ann.locator('#people-list').getByRole('button', { name: 'ben' }).click();
+	await ann.getByRole('button', { name: 'Send a direct message' }).click();
+	await say(ann, 'hello, guest');
+	await stored(ann, 'hello, guest');
+	await ben.getByRole('link', { name: 'Ann 1 unread' }).click();
+	await seen(ben, 'hello, guest');
+	assert.equal(await ben.locator('#list').getByText('psst').count(), 0);
+});
+
+/* Where SAID is on the screen. */
+const topOf = (page, said) => message(page, said).evaluate((it) => it.getBoundingClientRect().top);
+
+test('going back in history, nothing jumps', LIMIT, async () => {
+	const bot = await client('history', '?name=bot');
+	for (let i = 1; i <= 400; i++)
+		put(bot, { message: `line ${i}` + ' and more'.repeat(i % 7 * 5) });
+	const [page] = await Promise.all([window({ room: 'history', name: 'reader', viewport: { width: 700, height: 600 } })]);
+	await page.locator('.words', { hasText: /^line 400\b/ }).waitFor();
+	const first = () => page.locator('.message .words').first().evaluate((it) => Number(/\d+/.exec(it.textContent)));
+	for (let n = 0, before = await first(); before > 1 && n < 40; n++, before = await first()) {
+		const jump = await page.evaluate(async () => {
+			const box = document.getElementById('log'), top = box.getBoundingClientRect().top;
+			const frame = () => new Promise(requestAnimationFrame);
+			const rowIn = () => [...document.querySelectorAll('.message')].find((it) => it.getBoundingClientRect().bottom > top);
+			box.scrollTop = 300;
+			await frame();
+			const { item } = rowIn(), was = rowIn().getBoundingClientRect().top;
+			const rows = document.querySelectorAll('.message').length;
+			let worst = 0;
+			for (let i = 0; i < 120 && (i < 8 || document.querySelectorAll('.message').length === rows); i++) {
+				await frame();
+				const now = [...document.querySelectorAll('.message')].find((it) => it.item === item);
+				worst = Math.max(worst, now ? Math.abs(now.getBoundingClientRect().top - was) : Infinity);
+			}
+			return worst;
+		});
+		assert.ok(jump < 2, `it jumps by ${jump} px`);
+	}
+	assert.equal(await first(), 1);
+	assert.ok(await page.locator('.message').count() <= 180);
+	await page.getByText('This is the beginning of #history').waitFor();
+
+	// and what is said meanwhile does not move one either
+	const where = await topOf(page, 'line 7');
+	put(bot, { message: 'newest' });
+	await page.getByRole('button', { name: '1 new message' }).waitFor();
+	assert.equal(await topOf(page, 'line 7'), where);
+	await page.getByRole('button', { name: '1 new message' }).click();
+	await seen(page, 'newest');
+	assert.ok(await page.locator('#log').evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight) < 2);
+});
+
+test('10,000 messages in a room stay smooth', LIMIT, async (t) => {
+	const page = await window({ room: 'many', name: 'patient' });
+	const bot = await client('many', '?name=bot');
+	await page.evaluate(() => {
+		window.frames10k = [];
+		let last = performance.now();
+		requestAnimationFrame(function frame(now) {
+			window.frames10k.push(now - last);
+			last = now;
+			requestAnimationFrame(frame);
+		});
 	});
-	open.push(page.context());
-	await say(page, `https://example.org/${'long'.repeat(60)}`);
-	await page.locator('.message').waitFor();
-	const bot = await openClient('lobby');
-	for (let i = 0; i < 40; i++)
-		bot.send(JSON.stringify({ message: `line ${i}`, name: 'bot' }));
-	await bubble(page, 'line 39').waitFor();
-	assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360));
-	assert.ok(await page.evaluate(() => document.getElementById('log').scrollWidth
-		<= document.getElementById('log').clientWidth));
+	for (let i = 1; i <= 10000; i++)
+		put(bot, { message: `line ${i}: https://example.org/${i} is \`code\` and what else there is to say` });
+	await page.locator('.words', { hasText: 'line 10000:' }).waitFor({ timeout: 40000 });
+	const frames = await page.evaluate(() => window.frames10k.splice(0));
+	const rows = await page.locator('#list > *').count();
+	assert.ok(rows <= 180, `${rows} rows are in the document`);
 
-	const fromEnd = () => page.locator('#log').evaluate((log) =>
-		log.scrollHeight - log.scrollTop - log.clientHeight);
+	// a thousand of them up, and back to the end
+	const steps = await page.evaluate(async () => {
+		const box = document.getElementById('log');
+		let n = 0;
+		while (!document.querySelector('#list').textContent.includes('line 9000:') && n++ < 200) {
+			box.scrollTop -= 1000;
+			await new Promise(requestAnimationFrame);
+		}
+		return n;
+	});
+	const scrolled = await page.evaluate(() => window.frames10k.splice(0));
+	assert.ok(steps < 200);
+	assert.ok(await page.locator('#list > *').count() <= 180);
+	await page.getByRole('button', { name: 'To the newest' }).click();
+	await page.locator('.words', { hasText: 'line 10000:' }).waitFor();
+
+	const within = (all, share) => all.toSorted((a, b) => a - b)[Math.floor((all.length - 1) * share)].toFixed(0);
+	t.diagnostic(`arriving: ${frames.length} frames, half within ${within(frames, 0.5)} ms, 95 % within ${within(frames, 0.95)} ms; ` +
+		`scrolling: ${steps} steps, half within ${within(scrolled, 0.5)} ms, 95 % within ${within(scrolled, 0.95)} ms`);
+	assert.ok(within(frames, 0.5) < 250, 'while they arrive'); // on machines with other things to do
+	assert.ok(within(scrolled, 0.5) < 250, 'while one scrolls');
+});
+
+test('on a phone, all is in reach and nothing sticks out', LIMIT, async () => {
+	const page = await window({
+		name: 'a-name-that-is-as-long-as-may-be', room: 'phone', viewport: { width: 360, height: 640 }, hasTouch: true,
+		isMobile: true, colorScheme: 'dark', reducedMotion: 'reduce',
+	});
+	await say(page, `https://example.org/${'long'.repeat(60)}`);
+	await say(page, `\`\`\`\n${'wide '.repeat(100)}\n\`\`\``);
+	const bot = await client('phone', '?name=bot');
+	for (let i = 0; i < 40; i++)
+		put(bot, { message: `line ${i}` });
+	await seen(page, 'line 39');
+	assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= 360));
+	assert.ok(await page.evaluate(() => document.getElementById('log').scrollWidth <= document.getElementById('log').clientWidth));
+
+	const fromEnd = () => page.locator('#log').evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
 	assert.ok(await fromEnd() < 2); // it follows what is said …
 	await page.locator('#log').evaluate((log) => { log.scrollTop = 0; });
 	await page.waitForTimeout(100);
-	bot.send('{"message":"newest","name":"bot"}');
-	await page.getByRole('button', { name: 'New messages' }).waitFor();
+	put(bot, { message: 'newest' });
+	await page.getByRole('button', { name: '1 new message' }).waitFor();
 	assert.equal(await page.locator('#log').evaluate((log) => log.scrollTop), 0); // … but not while one reads
-	await page.getByRole('button', { name: 'New messages' }).click();
+	await page.getByRole('button', { name: '1 new message' }).tap();
 	assert.ok(await fromEnd() < 2);
+
+	await page.getByRole('button', { name: 'Rooms', exact: true }).tap();
+	await page.getByRole('link', { name: 'phone' }).waitFor();
+	assert.equal(await page.evaluate(() => document.querySelector('main').inert), true);
+	await page.keyboard.press('Escape');
+	assert.equal(await page.evaluate(() => document.activeElement.id), 'open-rooms');
+	await page.getByRole('button', { name: /people here/ }).tap();
+	await page.locator('#people-list').getByText('bot').tap();
+	await page.getByRole('heading', { name: 'bot' }).waitFor();
 });
 
-test('a browser and node ws talk compressed', async () => {
-	const daemon = await Natterd.start('deflate = yes\ndeflate_min = 1\nannounce = off\n' +
-		'endpoint "/*" { }\nendpoint "/keep" { deflate_takeover = yes room = "lobby" }');
-	const said = ['ü€😀 '.repeat(2000), 'and shorter '.repeat(20)]; /* too long for assert's reports */
-
-	open.push({ close: () => daemon.stop() });
-	const page = await browser.newPage();
-	open.push(page);
-	await page.goto(daemon.url);
-	for (const path of ['', 'keep']) {
-		const client = new WebSocket(`${daemon.url.replace('http', 'ws')}${path}`, { perMessageDeflate: { threshold: 0 } });
-		const heard = [];
-
-		open.push(client);
-		client.on('message', (data) => heard.push(JSON.parse(data).message));
-		await once(client, 'open');
-		assert.equal(client.extensions, 'permessage-deflate');
-		const [extensions, echoed] = await page.evaluate(async ({ url, messages }) => {
-			const socket = new WebSocket(url);
-			const got = [];
-
-			await new Promise((opened) => { socket.onopen = opened; });
-			for (const message of messages) {
-				socket.send(JSON.stringify({ message }));
-				got.push(await new Promise((come) => { socket.onmessage = (e) => come(JSON.parse(e.data).message); }));
-			}
-			socket.close();
-			return [socket.extensions, got];
-		}, { url: `${daemon.url.replace('http', 'ws')}${path}`, messages: said });
-
-		assert.match(extensions, /^permessage-deflate; server_no_context_takeover/);
-		assert.ok(echoed.join() === said.join());
-		client.send(JSON.stringify({ message: 'thanks '.repeat(100) }));
-		while (heard.length < 3)
-			await once(client, 'message'); /* inflated by another thread of node's */
-		assert.ok(heard.join() === [...said, 'thanks '.repeat(100)].join());
+test('axe finds nothing, by day and by night', LIMIT, async () => {
+	await meetIn('axe');
+	await say(ben, 'Hello @Ann, see https://example.org and `code`:\n```\nblock\n```');
+	await seen(ann, 'Hello @Ann, see https://example.org and code:\nblock');
+	await say(ann, 'mine');
+	await stored(ann, 'mine');
+	await message(ann, 'mine').hover();
+	const check = async (page, what) => {
+		await page.waitForTimeout(250); // what fades in has
+		const { violations } = await page.evaluate(() => window.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+		assert.deepEqual(violations.map(({ id, nodes }) => [what, id, ...nodes.slice(0, 3).map((it) => it.html.slice(0, 150) + it.failureSummary)]), []);
+	};
+	await ann.evaluate(axe.source);
+	for (const colorScheme of ['light', 'dark']) {
+		await ann.emulateMedia({ colorScheme });
+		await check(ann, `the room, ${colorScheme}`);
+		for (const [button, heading] of [['Join a room', 'Join a room'], ['Ann Connected', 'You'], ['Change the topic', 'Topic']]) {
+			await ann.getByRole('button', { name: button }).click();
+			await ann.getByRole('heading', { name: heading, exact: true }).waitFor();
+			await check(ann, `${heading}, ${colorScheme}`);
+			await ann.keyboard.press('Escape');
+		}
+		await ann.locator('#people-list').getByRole('button', { name: 'ben' }).click();
+		await check(ann, `ben's card, ${colorScheme}`);
+		await ann.keyboard.press('Escape');
+		await ann.getByRole('button', { name: 'Emoji' }).click();
+		await check(ann, `emoji, ${colorScheme}`);
+		await ann.keyboard.press('Escape');
 	}
+	await ann.setViewportSize({ width: 390, height: 800 });
+	await ann.getByRole('button', { name: 'Rooms', exact: true }).click();
+	await check(ann, 'rooms on a phone');
+	await ann.keyboard.press('Escape');
+	await ann.setViewportSize({ width: 1280, height: 720 });
+	await ann.emulateMedia({ colorScheme: null });
+});
+
+test('a daemon that is killed and comes back: nothing lost, nothing twice', LIMIT, async () => {
+	await meetIn('kill');
+	await say(ann, 'before');
+	await seen(ben, 'before');
+	await stored(ann, 'before');
+	await natterd.kill('SIGKILL');
+	for (const page of [ann, ben])
+		await page.locator('#banner').getByText('No connection. Trying again…').waitFor();
+	await say(ann, 'meanwhile 1'); // sent as soon as there is a connection
+	await say(ann, 'meanwhile 2');
+	await message(ann, 'meanwhile 2').and(ann.locator('.sending')).waitFor();
+	await natterd.run();
+	await Promise.all([ann, ben].map((page) => page.getByRole('button', { name: 'Try now' }).click().catch(() => {})));
+	await connected(ann);
+	await connected(ben);
+
+	await stored(ann, 'meanwhile 2');
+	await say(ben, 'after');
+	await stored(ben, 'after');
+	await seen(ann, 'after');
+	await seen(ben, 'meanwhile 2');
+	for (const page of [ann, ben]) {
+		assert.deepEqual(await words(page), ['before', 'meanwhile 1', 'meanwhile 2', 'after']);
+		assert.equal(await page.locator('#banner').textContent(), '');
+	}
+	assert.equal(await ben.locator('#me .name').textContent(), 'ben');
+	forgetLostConnections();
+});
+
+test('a login that is not valid any more: log in again, or go on as a guest', LIMIT, async () => {
+	const [eve, other] = await Promise.all(['one', 'two'].map(() => window({ token: TOKENS.eve, room: 'tokens' })));
+	await natterd.kill('SIGTERM');
+	await natterd.configure(settings(['ann', 'bob']));
+	await natterd.run();
+	for (const page of [eve, other])
+		await page.locator('#banner').getByText('This login is not known, or has expired.').waitFor();
+	await eve.locator('#banner').getByRole('button', { name: 'Log in' }).click();
+	await eve.getByLabel(/^Token/).fill('something else');
+	await eve.getByRole('button', { name: 'Save' }).click();
+	await eve.locator('#me-error').getByText('This login is not known').waitFor();
+	await eve.getByLabel(/^Token/).fill(TOKENS.bob);
+	await eve.getByRole('button', { name: 'Save' }).click();
+	await eve.locator('#me .name').getByText('Bob').waitFor();
+	await say(eve, 'back');
+	await stored(eve, 'back');
+	await other.getByRole('button', { name: 'Go on as a guest' }).click();
+	await seen(other, 'back');
+	await say(other, 'as a guest');
+	await seen(eve, 'as a guest');
+	forgetLostConnections();
 });

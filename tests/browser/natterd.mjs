@@ -29,16 +29,21 @@ async function freePort() {
 }
 
 export class Natterd {
-	/* OPTIONS: lines of natterd.conf */
+	/* OPTIONS: lines of natterd.conf, or a function that makes them, given a directory of one's own */
 	static async start(options = 'announce = name') {
 		const d = new Natterd();
 		d.port = await freePort();
 		d.dir = await mkdtemp(path.join(tmpdir(), 'natter-browser-'));
 		d.conf = path.join(d.dir, 'natterd.conf');
 		d.log = '';
-		await writeFile(d.conf, `${options}\nlistener test {\n\taddress = {"127.0.0.1"}\n\tport = ${d.port}\n}\n`);
+		await d.configure(options);
 		await d.run();
 		return d;
+	}
+
+	async configure(options) {
+		await writeFile(this.conf, `${typeof options === 'function' ? options(this.dir) : options}\n` +
+			`listener test {\n\taddress = {"127.0.0.1"}\n\tport = ${this.port}\n}\n`);
 	}
 
 	get url() {

@@ -37,6 +37,7 @@ CONFIG = """
 max_frame = 16M
 max_message = 16M
 max_fragments = 1000000
+byte_rate = 0
 ping_interval = 0
 close_timeout = 2s
 send_queue = 64M

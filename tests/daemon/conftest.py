@@ -5,6 +5,7 @@ import tempfile
 import pytest
 
 import natterd
+import proxies
 import v1
 from natterd import Natterd
 
@@ -36,6 +37,16 @@ def server(workers):
     with Natterd(v1.COMMON) as daemon:
         yield daemon
         daemon.hang_up()
+
+
+@pytest.fixture(scope="session")
+def certificate():
+    """For example.org."""
+    if not proxies.find("openssl"):
+        pytest.skip("openssl is missing (Debian: openssl)")
+    c = proxies.Certificate()
+    yield c
+    c.remove()
 
 
 @pytest.fixture

@@ -71,6 +71,8 @@ class Natterd:
         """The configuration with what every test's has; None is as on the command line."""
         if config is not None and "listener" not in config:
             config += '\nlistener main { address = {"127.0.0.1"} port = 0 }\n'
+        if "message_rate = 0" in (config or "") and "byte_rate" not in config:
+            config += "\nbyte_rate = 0\n"  # who may send any number of messages may send any number of bytes
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"
@@ -238,7 +240,7 @@ class Closed(Exception):
 class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
 
-    SOURCE: the address of this machine from which it connects. FIRST: what it sends ahead of its request.
+    source: the address of this machine from which it connects. first: what it sends before anything else.
     """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
@@ -252,6 +254,7 @@ class Client:
         self.sock.connect(unix or (host, port))
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.sendall(first)
         self.buffer = b""
         self.key = key
         self.status = self.headers = None
@@ -259,7 +262,7 @@ class Client:
                         f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                         + "".join(h + "\r\n" for h in headers) + "\r\n").encode()
         if upgrade:
-            self.send_raw(first + self.request)
+            self.send_raw(self.request)
             self.read_handshake()
 
     def read_handshake(self, status=101):

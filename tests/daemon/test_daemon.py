@@ -1,4 +1,5 @@
 """natterd as a program: arguments, configuration, signals, sockets, logs."""
+import ctypes
 import hashlib
 import os
 import re
@@ -251,16 +252,6 @@ def test_sigint_stops_too(start):
     assert d.process.wait(20) == 0
 
 
-def test_sighup_says_that_it_does_nothing(start):
-    d = start()
-    c = d.connect()
-    d.signal(signal.SIGHUP)
-    wait_for("the log line", lambda: d.log_contains("restart it to apply changes"))
-    c.send_json(message="alive")
-    c.recv_until(message="alive")
-    c.close()
-
-
 def test_sigusr1_logs_every_counter(start):
     d = start()
     with open(os.path.join(SRC, "src", "base", "stats.def"), encoding="utf-8") as f:
@@ -306,6 +297,35 @@ def test_systemd_notification(tmp_path):
         assert s.recv(100) == b"STOPPING=1"
         d.process.wait(20)
         d.stop()
+
+
+def test_systemd_watchdog(tmp_path):
+    """As long as all workers open their letters; a thread is stopped as a debugger does it."""
+    if os.environ.get("NATTER_PORTABLE") == "yes":
+        return  # built without systemd
+    ptrace = ctypes.CDLL(None, use_errno=True).ptrace
+    ptrace.argtypes = [ctypes.c_long, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(20)
+        d = Natterd("workers = 2\ncore_dumps = yes\n", env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "150000"})
+        assert s.recv(100) == b"READY=1"
+        assert [s.recv(100) for _ in range(3)] == [b"WATCHDOG=1"] * 3
+        worker = max(int(t) for t in os.listdir(f"/proc/{d.process.pid}/task"))
+        assert worker != d.process.pid
+        if ptrace(0x4206, worker, None, None) == 0:  # PTRACE_SEIZE, which needs the right to it
+            assert ptrace(0x4207, worker, None, None) == 0  # PTRACE_INTERRUPT
+            os.waitpid(worker, 0x40000000)  # __WALL
+            s.settimeout(1)
+            with pytest.raises(TimeoutError):
+                while True:
+                    assert s.recv(100) == b"WATCHDOG=1"  # what was on its way
+            s.settimeout(20)
+            assert ptrace(17, worker, None, None) == 0  # PTRACE_DETACH
+            assert s.recv(100) == b"WATCHDOG=1"
+        d.stop()
+        d.forget()
 
 
 def test_log_has_no_texts_and_no_tokens(start):

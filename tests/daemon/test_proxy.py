@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from natterd import Closed, Client, Natterd, run, wait_for
+from proxies import Secured
 
 V4 = socket.inet_aton("203.0.113.9") + socket.inet_aton("192.0.2.1") + struct.pack(">HH", 47011, 443)
 V6 = socket.inet_pton(socket.AF_INET6, "2001:db8::9") + socket.inet_pton(socket.AF_INET6, "::1") + struct.pack(">HH", 1, 2)
@@ -45,11 +46,10 @@ def proxied(request):
     (v2(V4, 0x11, 0x20), "127.0.0.1")],
     ids=["tcp4", "tcp6", "unknown", "v2", "v2-tlvs", "v2-ipv6", "v2-unix", "v2-unspecified", "v2-local", "v2-local-with-more"])
 def test_the_address_that_others_see(proxied, header, address):
-    """In one packet with the request, by itself, and byte by byte."""
+    """By itself, in one packet with the request, and byte by byte."""
     announced(proxied.connect(first=header), address)
     c = proxied.connect(upgrade=False)
-    c.send_raw(header)
-    c.send_bytewise(c.request)
+    c.send_raw(header + c.request)
     c.read_handshake()
     announced(c, address)
     c = proxied.connect(upgrade=False)
@@ -80,6 +80,28 @@ def test_without_a_good_header_it_is_closed(start, first, why):
     assert d.counters()["refused_proxy"] == 2
     assert d.log().count(f'closed listener=main address=127.0.0.1 why="{why}"') == 2
     announced(d.connect(first=v2()), "203.0.113.9")
+
+
+@pytest.mark.parametrize("header", [b"PROXY TCP6 2001:db8::9 ::1 1 2\r\n", v2(V6 + TLVS, 0x21)], ids=["v1", "v2"])
+def test_before_tls(start, certificate, header):
+    """By itself, together with the client's hello, and byte by byte with it."""
+    d = start(PROXIED.replace("proxy_protocol = yes", certificate.listener() + "proxy_protocol = yes"))
+    for step in (len(header), 65536, 1):
+        c = d.connect(upgrade=False)
+        tls = Secured(c.sock, certificate.context)
+        data = header + tls.hello()
+        for i in range(0, len(data), step):
+            c.sock.sendall(data[i : i + step])
+        tls.handshake()
+        c.sock = tls
+        c.send_raw(c.request)
+        c.read_handshake()
+        announced(c, "2001:db8::9")
+    c = d.connect(upgrade=False)
+    c.send_raw(Secured(c.sock, certificate.context).hello())
+    assert c.read_to_end() == b""
+    assert 'why="there is none: TLS begins at once"' in d.log()
+    c.close()
 
 
 def test_only_a_trusted_proxy_may_connect(proxied):

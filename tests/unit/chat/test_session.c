@@ -252,6 +252,123 @@ static void test_rate(void **state)
 	world_close();
 }
 
+/* Somebody who is logged in as USER, in the room tea. */
+static struct client *login(unsigned worker, const char *token)
+{
+	struct client *c = arrive(worker, "a");
+	const char *why;
+	struct identity *id = identity_of_token(world.tokens, token, strlen(token), &why);
+
+	assert_non_null(id);
+	session_identify(&c->session, id);
+	identity_free(id);
+	enter(c, "tea", 0);
+	settle();
+	return c;
+}
+
+/* All connections of a user together, whatever worker they are on; guests and other users each for themselves. */
+static void test_rate_of_a_user(void **state)
+{
+	struct client *a, *b, *other, *guest;
+
+	(void)state;
+	build(10, 100);
+	world.policy.rate = (struct bucket_limit){ 10, 6 };
+	world.policy.flood_time = 60000;
+	add_token("0123456789abcdef-ann", "ann", NULL, ROLE_USER);
+	add_token("0123456789abcdef-bob", "bob", NULL, ROLE_USER);
+	a = login(0, "0123456789abcdef-ann");
+	b = login(1, "0123456789abcdef-ann");
+	other = login(1, "0123456789abcdef-bob");
+	guest = join(0, "g", "tea");
+	for (int i = 0; i < 3; i++) {
+		say(a, "{}");
+		say(b, "{}");
+	}
+	assert_int_equal(a->paused + b->paused, 0);
+	say(a, "{}");
+	assert_in_range(a->paused, 1, 100);
+	say(b, "{}");
+	assert_in_range(b->paused, 101, 200);
+	say(other, "{}");
+	say(guest, "{}");
+	assert_int_equal(other->paused + guest->paused, 0);
+	/* Neither going and coming back, nor being alone, makes it full again. */
+	forget(a);
+	forget(b);
+	settle();
+	a = login(0, "0123456789abcdef-ann");
+	say(a, "{}");
+	assert_in_range(a->paused, 201, 300);
+	settle();
+	world_close();
+}
+
+/* A second connection that speaks now and then is slowed down by the first one's flood, but did not flood itself. */
+static void test_who_comes_back_late_had_a_break(void **state)
+{
+	struct client *a, *b;
+
+	(void)state;
+	build(10, 100);
+	world.policy.rate = (struct bucket_limit){ 10, 6 };
+	world.policy.flood_time = 10000;
+	add_token("0123456789abcdef-ann", "ann", NULL, ROLE_USER);
+	a = login(0, "0123456789abcdef-ann");
+	b = login(1, "0123456789abcdef-ann");
+	for (int t = 0; t < 20000 && a->closed < 0; t += 100) {
+		clock_set_offset(t, 0);
+		say(a, "{}"); /* what it may, */
+		say(a, "{}"); /* and as much again */
+		if (t % 4000 == 3900)
+			say(b, "{}");
+	}
+	assert_int_equal(a->closed, CLOSE_rate_limited);
+	assert_true(b->paused > 0);
+	assert_int_equal(b->closed, -1);
+	settle();
+	world_close();
+}
+
+/* What a client of natter.v1 asks for of the past is paid for when it comes. */
+static void test_rate_of_the_past(void **state)
+{
+	struct client *a;
+	char text[1200];
+
+	(void)state;
+	build(10, 100);
+	world.policy.past = (struct bucket_limit){ 10, 20 }; /* KiB */
+	world.policy.flood_time = 3000;
+	a = welcomed(0, "a", NULL);
+	say(a, "{\"type\":\"join\",\"room\":\"tea\"}");
+	sprintf(text, "{\"type\":\"message\",\"room\":\"tea\",\"message\":\"%01000d\"}", 7);
+	for (int i = 0; i < 10; i++)
+		say(a, text);
+	settle();
+	assert_int_equal(a->paused, 0);
+	say(a, "{\"type\":\"history\",\"room\":\"tea\"}");
+	settle();
+	assert_int_equal(a->paused, 0); /* some 10 KiB */
+	say(a, "{\"type\":\"history\",\"room\":\"tea\"}");
+	say(a, "{\"type\":\"leave\",\"room\":\"tea\"}");
+	settle();
+	a->paused = 0;
+	say(a, "{\"type\":\"join\",\"room\":\"tea\",\"history\":10}");
+	settle();
+	assert_in_range(a->paused, 500, 2000);
+	assert_int_equal(a->closed, -1);
+	for (int t = 1000; t < 6000 && a->closed < 0; t += 1000) {
+		clock_set_offset(t, 0);
+		say(a, "{\"type\":\"history\",\"room\":\"tea\"}");
+		say(a, "{\"type\":\"history\",\"room\":\"tea\"}");
+		settle();
+	}
+	assert_int_equal(a->closed, CLOSE_rate_limited);
+	world_close();
+}
+
 /* Twelve clients on two workers, letters opened a few at a time in random order: one order for all. */
 static void test_random_interleavings(void **state)
 {
@@ -308,6 +425,9 @@ int main(void)
 		cmocka_unit_test(test_places_travel),
 		cmocka_unit_test(test_announcements_are_summed_up),
 		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_rate_of_a_user),
+		cmocka_unit_test(test_who_comes_back_late_had_a_break),
+		cmocka_unit_test(test_rate_of_the_past),
 		cmocka_unit_test(test_random_interleavings),
 	};
 

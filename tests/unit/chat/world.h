@@ -20,7 +20,9 @@
 
 #include <cmocka.h>
 
+#include "base/book.h"
 #include "base/clock.h"
+#include "chat/directory.h"
 #include "chat/hub.h"
 #include "chat/journal_memory.h"
 #include "chat/session.h"
@@ -172,6 +174,7 @@ static inline void world_open_hubs(void)
 	world.hub.journal = world.journal;
 	world.hub.names = shared_map_new();
 	world.hub.sessions = shared_map_new();
+	world.hub.users = directory_users();
 	world.hub.rooms = &world.rooms;
 	for (unsigned i = 0; i < world.n; i++)
 		world.boxes[i] = mailbox_new(no_wake, NULL, NULL);
@@ -278,6 +281,7 @@ static inline void world_close_hubs(void)
 		mailbox_free(world.boxes[i]);
 	shared_map_free(world.hub.names);
 	shared_map_free(world.hub.sessions);
+	book_free(world.hub.users);
 	assert_int_equal(world.rooms.value, 0);
 }
 

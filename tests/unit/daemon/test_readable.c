@@ -13,7 +13,6 @@
 
 #include "daemon/readable.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -98,9 +97,12 @@ static void test_readable(void **state)
 static void test_not_there(void **state)
 {
 	(void)state;
-	assert_string_equal(ask("live/nothing"), strerror(ENOENT));
-	assert_string_equal(ask("archive/it's a key/below"), strerror(ENOTDIR));
-	assert_string_equal(ask(""), strerror(ENOENT));
+	assert_string_equal(ask("live/nothing"), "");
+	assert_string_equal(ask("archive/it's a key/below"), "");
+	assert_string_equal(ask(""), "");
+	chmod("live", 0);
+	assert_obstacle("live/nothing", "may not enter live;");
+	chmod("live", 0755);
 }
 
 static void test_file(void **state)
@@ -148,7 +150,7 @@ static void test_links_in_a_circle(void **state)
 {
 	(void)state;
 	assert_int_equal(symlink("round", "round"), 0);
-	assert_string_equal(ask("round"), strerror(ELOOP));
+	assert_string_equal(ask("round"), "");
 	unlink("round");
 }
 
