@@ -222,3 +222,28 @@ def test_an_address_by_the_proxy_protocol_counts(start):
     assert got[0] == 429 and got[-1] is None and set(got) == {429, None}
     assert proxied("192.0.2.2") == 101
     assert d.counters()["turned_away"] > 10
+
+
+def test_a_reload_changes_them(start):
+    """Who is counted stays counted, also when its address is exempt from then on."""
+    listener = 'listener main { address = {"127.0.0.1"} port = 0 }\n'
+    d = start(COMMON + listener + "address_connections = 2\n")
+
+    def attempts(there):
+        got = [attempt(d, "127.0.0.2") for _ in range(3)]
+        for status, c in got:
+            if status == 429:
+                c.close()
+        wait_for("the refused to be gone", lambda: d.counters()["connections"] == there)
+        return [status for status, _ in got]
+
+    assert attempts(2) == [101, 101, 429]
+    d.reload(COMMON + listener + "address_connections = 4\n")
+    assert attempts(4) == [101, 101, 429]
+    d.reload('announce = off\naddress_exempt = {"127.0.0.2"}\naddress_connections = 1\n' + listener)
+    assert attempts(7) == [101, 101, 101]
+    for c in d.kept:
+        c.close()
+    wait_for("all to be gone", lambda: d.counters()["connections"] == 0)
+    d.reload(COMMON + listener + "address_connections = 2\n")
+    assert attempts(2) == [101, 101, 429]

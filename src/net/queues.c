@@ -1,0 +1,104 @@
+#include <config.h>
+
+#include "net/queues.h"
+#include "net/conn.h"
+#include "net/worker.h"
+
+#include "base/log.h"
+
+#include <event2/buffer.h>
+#include <inttypes.h>
+
+/* So many bytes may begin to wait here before other workers are told of them. */
+#define QUEUED_UNTOLD 65536
+
+/* Bytes that wait for the readers of this worker. */
+static int64_t queued_here(void) { return stats_read(&worker_here->stats, STAT_backlog_bytes); }
+
+/* Tells the others how many bytes wait here. What wait in all, as the workers last said. */
+static int64_t report_queued(struct worker *w)
+{
+	int64_t now = queued_here(), more = now - w->queued;
+
+	w->queued = now;
+	if (more == 0)
+		return atomic_load_explicit(&w->opts.shared->queued, memory_order_relaxed);
+	return atomic_fetch_add_explicit(&w->opts.shared->queued, more, memory_order_relaxed) + more;
+}
+
+static size_t largest_backlog(const struct list *l, size_t largest)
+{
+	list_each(node, l) {
+		size_t len = conn_waiting(list_entry(node, struct conn, node));
+
+		if (len > largest)
+			largest = len;
+	}
+	return largest;
+}
+
+/* Closes C, and lets go at once of what waits for it. */
+static void drop_queue(struct conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	conn_close(c, CLOSE_queues_full, NULL);
+	evbuffer_unfreeze(out, 1);
+	evbuffer_drain(out, evbuffer_get_length(out));
+	evbuffer_freeze(out, 1);
+}
+
+static void drop_above(struct list *l, size_t len, int64_t goal)
+{
+	list_each_safe(node, l) {
+		struct conn *c = list_entry(node, struct conn, node);
+
+		if (queued_here() <= goal)
+			return;
+		if (conn_waiting(c) > len)
+			drop_queue(c);
+	}
+}
+
+/*
+ * More waits than may, and at least our share of it here: connections with the
+ * largest backlogs go, none of which is less than half of the largest, until
+ * there is an eighth of the share to fill again.
+ */
+static void relieve(struct worker *w)
+{
+	int64_t share = w->opts.queues_max / (w->opts.workers ? w->opts.workers : 1);
+	size_t largest;
+
+	if (queued_here() < share)
+		return; /* others will, when they come to know of it */
+	log_limited(LOG_LEVEL_WARNING, "too much waits for slow readers", "queues_max=%" PRId64, w->opts.queues_max);
+	while (queued_here() > share - share / 8 &&
+	       (largest = largest_backlog(&w->paused, largest_backlog(&w->open, 0))) > 0) {
+		drop_above(&w->open, largest / 2, share - share / 8);
+		drop_above(&w->paused, largest / 2, share - share / 8);
+	}
+	report_queued(w);
+}
+
+bool queues_room(struct conn *c, size_t len)
+{
+	struct worker *w = worker_here;
+	uint8_t state = c->state;
+	int64_t others;
+
+	if (w->opts.shared == NULL || w->opts.queues_max == 0)
+		return true;
+	others = atomic_load_explicit(&w->opts.shared->queued, memory_order_relaxed) - w->queued;
+	if (others + queued_here() + (int64_t)len > w->opts.queues_max)
+		relieve(w);
+	if (queued_here() - w->queued > QUEUED_UNTOLD)
+		report_queued(w);
+	return c->state == state;
+}
+
+void queues_sweep(struct worker *w)
+{
+	if (w->opts.shared && w->opts.queues_max && report_queued(w) > w->opts.queues_max)
+		relieve(w);
+}
