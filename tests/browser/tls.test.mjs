@@ -9,6 +9,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 
 import { launchChromium, Natterd } from './natterd.mjs';
+import { connected, inRoom, say, seen } from './people.mjs';
 
 /* Makes cert.pem and key.pem in FOLDER. False: there is no openssl. */
 function certify(folder) {
@@ -30,15 +31,9 @@ async function openPage(browser, url) {
 	const sockets = [];
 	page.on('websocket', (ws) => sockets.push(ws.url()));
 	await page.goto(url);
-	await page.locator('#state.open').waitFor();
+	await connected(page);
+	await inRoom(page);
 	return { page, sockets };
-}
-
-const bubble = (page, words) => page.locator('.bubble .words').getByText(words, { exact: true });
-
-async function say(page, message) {
-	await page.getByLabel('Message', { exact: true }).fill(message);
-	await page.getByLabel('Message', { exact: true }).press('Enter');
 }
 
 test('a page over https chats over wss with one over http', { timeout: 60000 }, async (t) => {
@@ -61,7 +56,7 @@ listener secure {
 	assert.match(secure.sockets[0], new RegExp(`^wss://127\\.0\\.0\\.1:${port}/`));
 	assert.match(plain.sockets[0], /^ws:/);
 	await say(secure.page, 'said over wss');
-	await bubble(plain.page, 'said over wss').waitFor();
+	await seen(plain.page, 'said over wss');
 	await say(plain.page, 'said over ws');
-	await bubble(secure.page, 'said over ws').waitFor();
+	await seen(secure.page, 'said over ws');
 });
