@@ -78,12 +78,12 @@ function when_table(   n, i, m) {
 	m["RESTART"] = "a restart"; m["RELOAD"] = "a reload, at once"; m["CONNECT"] = "a reload, for new connections"
 	print ".Bl -column \"history_messages\" \"a reload, for new connections\""
 	print ".It Sy option Ta Sy will take effect with"
-	split("GLOBAL LISTENER ENDPOINT TOKEN JWT", s, " ")
-	for (k = 1; k <= 5; k++) {
+	split("GLOBAL LISTENER CERTIFICATE ENDPOINT TOKEN JWT", s, " ")
+	for (k = 1; k <= 6; k++) {
 		n = rows("src/daemon/config.def", s[k])
 		for (i = 1; i <= n; i++) {
 			fields(row[i])
-			print ".It Ic " f[2] (k == 2 ? " Pq listener" : k == 3 ? " Pq endpoint" : k == 4 ? " Pq token" : k == 5 ? " Pq jwt" : "") " Ta " m[f[6]]
+			print ".It Ic " f[2] (k > 1 ? " Pq " tolower(s[k]) : "") " Ta " m[f[6]]
 		}
 	}
 	print ".El"
@@ -148,6 +148,7 @@ function requests(   n, i) {
 	k = $3; sub(/@$/, "", k)
 	if (k == "global") options("GLOBAL")
 	else if (k == "listener") options("LISTENER")
+	else if (k == "certificate") options("CERTIFICATE")
 	else if (k == "endpoint") options("ENDPOINT")
 	else if (k == "token") options("TOKEN")
 	else if (k == "limits") limits()

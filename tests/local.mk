@@ -72,6 +72,8 @@ unit_tests = \
 	tests/unit/net/test_framer \
 	$(ring_test) \
 	tests/unit/net/test_sender \
+	tests/unit/net/test_tls \
+	tests/unit/net/test_tls_tickets \
 	tests/unit/store/test_journal \
 	tests/unit/wire/test_forwarded \
 	tests/unit/wire/test_http_head \
@@ -138,6 +140,8 @@ tests_unit_net_test_fanout_LDADD = $(UNIT_NET)
 tests_unit_net_test_framer_LDADD = $(UNIT_NET)
 tests_unit_net_test_ring_LDADD = $(UNIT_NET)
 tests_unit_net_test_sender_LDADD = $(UNIT_NET)
+tests_unit_net_test_tls_LDADD = $(UNIT_NET)
+tests_unit_net_test_tls_tickets_LDADD = $(UNIT_NET)
 # The one set of tests for all journals: chat's own one as well.
 tests_unit_store_test_journal_LDADD = $(UNIT_STORE) $(CHAT) $(BASE_ALL)
 tests_unit_store_test_proof_LDADD = $(UNIT_STORE)
@@ -198,6 +202,7 @@ EXTRA_DIST += \
 	tests/browser/run \
 	tests/browser/run_node \
 	tests/browser/screenshot.mjs \
+	tests/browser/tls.test.mjs \
 	tests/browser/tutorials/commands.html \
 	tests/browser/tutorials/json.html \
 	tests/browser/tutorials/tutorials.test.mjs \
@@ -219,6 +224,7 @@ EXTRA_DIST += \
 	tests/conform/handshake_cases.py \
 	tests/conform/registry.py \
 	tests/conform/run \
+	tests/daemon/certs.py \
 	tests/daemon/conftest.py \
 	tests/bench/agree \
 	tests/bench/agree.txt \
@@ -257,6 +263,8 @@ EXTRA_DIST += \
 	tests/daemon/test_proxy.py \
 	tests/daemon/test_reload.py \
 	tests/daemon/test_scale.py \
+	tests/daemon/test_tls.py \
+	tests/daemon/test_tls_chat.py \
 	tests/daemon/test_torture.py \
 	tests/daemon/test_tutorials.py \
 	tests/daemon/test_v1_bounds.py \

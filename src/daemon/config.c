@@ -20,7 +20,7 @@
 /* ---- the table ---- */
 
 enum kind { BOOL, INT, AUTO, SIZE, TIME, STRING, LIST, LOG, LOG_LEVEL, JOURNAL, DURABILITY, ANNOUNCE, HANDLER, IO_URING, FORWARDED,
-	    ROLE, ANONYMOUS, ALGORITHM };
+	    ROLE, ANONYMOUS, ALGORITHM, TLS_VERSION };
 
 struct row {
 	enum kind kind;
@@ -42,6 +42,10 @@ static const struct row endpoint_rows[] = {
 #define ENDPOINT(kind, name, def, min, max, when, help) ROW(config_endpoint, kind, name, def, min, max)
 #include "daemon/config.def"
 };
+static const struct row certificate_rows[] = {
+#define CERTIFICATE(kind, name, def, min, max, when, help) ROW(config_certificate, kind, name, def, min, max)
+#include "daemon/config.def"
+};
 static const struct row token_rows[] = {
 #define TOKEN(kind, name, def, min, max, when, help) ROW(config_token, kind, name, def, min, max)
 #include "daemon/config.def"
@@ -56,6 +60,7 @@ static const struct row jwt_rows[] = {
 #define N_GLOBAL COUNT(global_rows)
 #define N_LISTENER COUNT(listener_rows)
 #define N_ENDPOINT COUNT(endpoint_rows)
+#define N_CERTIFICATE COUNT(certificate_rows)
 #define N_TOKEN COUNT(token_rows)
 #define N_JWT COUNT(jwt_rows)
 
@@ -82,6 +87,8 @@ static const struct row *row_of(cfg_t *section, const char *option)
 		return find_row(listener_rows, N_LISTENER, option);
 	if (strcmp(cfg_name(section), "endpoint") == 0)
 		return find_row(endpoint_rows, N_ENDPOINT, option);
+	if (strcmp(cfg_name(section), "certificate") == 0)
+		return find_row(certificate_rows, N_CERTIFICATE, option);
 	if (strcmp(cfg_name(section), "token") == 0)
 		return find_row(token_rows, N_TOKEN, option);
 	if (strcmp(cfg_name(section), "jwt") == 0)
@@ -301,10 +308,12 @@ static void validate_all(cfg_t *cfg, const char *prefix, const struct row *rows,
 
 static cfg_t *new_parser(void)
 {
-	cfg_opt_t listener[N_LISTENER + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1], jwt[N_JWT + 1];
-	cfg_opt_t top[N_GLOBAL + 6];
+	cfg_opt_t listener[N_LISTENER + 1], certificate[N_CERTIFICATE + 1], endpoint[N_ENDPOINT + 1], token[N_TOKEN + 1];
+	cfg_opt_t jwt[N_JWT + 1];
+	cfg_opt_t top[N_GLOBAL + 7];
 	cfg_opt_t sections[] = {
 		CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
+		CFG_SEC("certificate", certificate, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("endpoint", endpoint, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("token", token, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
 		CFG_SEC("jwt", jwt, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES),
@@ -314,6 +323,7 @@ static cfg_t *new_parser(void)
 	cfg_t *cfg;
 
 	describe(listener, listener_rows, N_LISTENER);
+	describe(certificate, certificate_rows, N_CERTIFICATE);
 	describe(endpoint, endpoint_rows, N_ENDPOINT);
 	describe(token, token_rows, N_TOKEN);
 	describe(jwt, jwt_rows, N_JWT);
@@ -325,6 +335,7 @@ static cfg_t *new_parser(void)
 	cfg_set_error_function(cfg, on_error);
 	validate_all(cfg, "", global_rows, N_GLOBAL);
 	validate_all(cfg, "listener|", listener_rows, N_LISTENER);
+	validate_all(cfg, "certificate|", certificate_rows, N_CERTIFICATE);
 	validate_all(cfg, "endpoint|", endpoint_rows, N_ENDPOINT);
 	validate_all(cfg, "token|", token_rows, N_TOKEN);
 	validate_all(cfg, "jwt|", jwt_rows, N_JWT);
@@ -393,12 +404,27 @@ static char *where_is(cfg_t *s)
 
 static bool fill_listener(struct config_listener *l, cfg_t *s)
 {
-	bool good = (l->name = strdup(cfg_title(s))) != NULL && (l->where = where_is(s)) != NULL;
+	bool good;
 
+	l->name = strdup(cfg_title(s));
+	l->where = where_is(s);
+	good = l->name && l->where;
 	for (size_t i = 0; i < N_LISTENER; i++)
 		good = store(l, &listener_rows[i], s) && good;
 	if (good)
 		l->mode_bits = (uint32_t)strtoul(l->mode, NULL, 8);
+	return good;
+}
+
+static bool fill_certificate(struct config_certificate *c, cfg_t *s)
+{
+	bool good;
+
+	c->title = strdup(cfg_title(s));
+	c->where = where_is(s);
+	good = c->title && c->where;
+	for (size_t i = 0; i < N_CERTIFICATE; i++)
+		good = store(c, &certificate_rows[i], s) && good;
 	return good;
 }
 
@@ -441,14 +467,20 @@ static bool fill(struct config *c, cfg_t *cfg)
 	for (size_t i = 0; i < N_GLOBAL; i++)
 		good = store(c, &global_rows[i], cfg) && good;
 	c->listeners = calloc(cfg_size(cfg, "listener") + 1, sizeof(*c->listeners));
+	c->certificates = calloc(cfg_size(cfg, "certificate") + 1, sizeof(*c->certificates));
 	c->endpoints = calloc(cfg_size(cfg, "endpoint") + 1, sizeof(*c->endpoints));
 	c->tokens = calloc(cfg_size(cfg, "token") + 1, sizeof(*c->tokens));
 	c->jwts = calloc(cfg_size(cfg, "jwt") + 1, sizeof(*c->jwts));
-	if (!good || c->listeners == NULL || c->endpoints == NULL || c->tokens == NULL || c->jwts == NULL)
+	if (!good || c->listeners == NULL || c->certificates == NULL || c->endpoints == NULL || c->tokens == NULL ||
+	    c->jwts == NULL)
 		return false;
 	for (; c->n_listeners < cfg_size(cfg, "listener"); c->n_listeners++)
 		if (!fill_listener(&c->listeners[c->n_listeners], cfg_getnsec(cfg, "listener", (unsigned)c->n_listeners)))
 			return c->n_listeners++, false;
+	for (; c->n_certificates < cfg_size(cfg, "certificate"); c->n_certificates++)
+		if (!fill_certificate(&c->certificates[c->n_certificates],
+				      cfg_getnsec(cfg, "certificate", (unsigned)c->n_certificates)))
+			return c->n_certificates++, false;
 	for (; c->n_endpoints < cfg_size(cfg, "endpoint"); c->n_endpoints++)
 		if (!fill_endpoint(&c->endpoints[c->n_endpoints],
 				   cfg_getnsec(cfg, "endpoint", (unsigned)c->n_endpoints), cfg))
@@ -630,6 +662,12 @@ void config_free(struct config *c)
 	if (c == NULL || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1)
 		return;
 	free_listeners(c);
+	for (size_t i = 0; i < c->n_certificates; i++) {
+		free_rows(&c->certificates[i], certificate_rows, N_CERTIFICATE);
+		free(c->certificates[i].title);
+		free(c->certificates[i].where);
+	}
+	free(c->certificates);
 	for (size_t i = 0; i < c->n_endpoints; i++) {
 		free_rows(&c->endpoints[i], endpoint_rows, N_ENDPOINT);
 		free(c->endpoints[i].path_pattern);
@@ -654,6 +692,21 @@ void config_free(struct config *c)
 
 void config_each_file(const struct config *c, config_file_fn *fn, void *arg)
 {
+	for (size_t i = 0; i < c->n_listeners; i++) {
+		const struct config_listener *l = &c->listeners[i];
+
+		if (l->tls && l->certificate[0])
+			fn(arg, l->certificate, l->where);
+		if (l->tls && l->key[0])
+			fn(arg, l->key, l->where);
+	}
+	for (size_t i = 0; i < c->n_certificates; i++) {
+		fn(arg, c->certificates[i].chain, c->certificates[i].where);
+		if (c->certificates[i].key[0])
+			fn(arg, c->certificates[i].key, c->certificates[i].where);
+	}
+	if (c->tls_ticket_file[0])
+		fn(arg, c->tls_ticket_file, "tls_ticket_file");
 	for (size_t i = 0; i < c->n_tokens; i++)
 		if (!c->tokens[i].hashed)
 			fn(arg, c->tokens[i].title, c->tokens[i].where);
@@ -817,6 +870,9 @@ void config_print(const struct config *c, FILE *to)
 	print_rows(global_rows, N_GLOBAL, c, "", to);
 	for (size_t i = 0; i < c->n_listeners; i++)
 		print_section("listener", c->listeners[i].name, listener_rows, N_LISTENER, &c->listeners[i], to);
+	for (size_t i = 0; i < c->n_certificates; i++)
+		print_section("certificate", c->certificates[i].title, certificate_rows, N_CERTIFICATE,
+			      &c->certificates[i], to);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		print_section("endpoint", c->endpoints[i].path_pattern, endpoint_rows, N_ENDPOINT, &c->endpoints[i], to);
 	for (size_t i = 0; i < c->n_tokens; i++)

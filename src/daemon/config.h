@@ -23,6 +23,7 @@ enum config_announce { CONFIG_ANNOUNCE_ADDRESS, CONFIG_ANNOUNCE_NAME, CONFIG_ANN
 enum config_io_uring { CONFIG_IO_URING_AUTO, CONFIG_IO_URING_OFF };
 enum config_forwarded { CONFIG_FORWARDED_OFF, CONFIG_FORWARDED_X_FORWARDED_FOR, CONFIG_FORWARDED_FORWARDED };
 enum config_role { CONFIG_ROLE_USER, CONFIG_ROLE_MODERATOR, CONFIG_ROLE_ADMIN };
+enum config_tls_version { CONFIG_TLS_VERSION_V1_2, CONFIG_TLS_VERSION_V1_3 };
 enum config_anonymous { CONFIG_ANONYMOUS_YES, CONFIG_ANONYMOUS_READ_ONLY, CONFIG_ANONYMOUS_NO };
 enum config_algorithm { CONFIG_ALGORITHM_HS256, CONFIG_ALGORITHM_RS256, CONFIG_ALGORITHM_ES256 };
 enum config_handler { CONFIG_HANDLER_CHAT, CONFIG_HANDLER_ECHO, CONFIG_HANDLER_COMMANDS };
@@ -42,7 +43,7 @@ typedef char *config_STRING;
 typedef struct config_list config_LIST;
 /* One of the enums above. */
 typedef uint32_t config_LOG, config_LOG_LEVEL, config_JOURNAL, config_DURABILITY, config_ANNOUNCE, config_HANDLER, config_IO_URING, config_FORWARDED, config_ROLE, config_ANONYMOUS,
-	config_ALGORITHM;
+	config_ALGORITHM, config_TLS_VERSION;
 
 /* A word that is not there and has no default. */
 #define CONFIG_MISSING UINT32_MAX
@@ -51,6 +52,13 @@ struct config_listener {
 	char *name, *where; /* FILE:LINE, for what is found wrong later */
 	uint32_t mode_bits; /* mode, as a number */
 #define LISTENER(kind, name, def, min, max, when, help) config_##kind name;
+#include "daemon/config.def"
+};
+
+/* In the order of the file. */
+struct config_certificate {
+	char *title, *where; /* FILE:LINE */
+#define CERTIFICATE(kind, name, def, min, max, when, help) config_##kind name;
 #include "daemon/config.def"
 };
 
@@ -83,6 +91,8 @@ struct config {
 	atomic_uint refs;
 	struct config_listener *listeners;
 	size_t n_listeners;
+	struct config_certificate *certificates;
+	size_t n_certificates;
 	struct config_endpoint *endpoints;
 	size_t n_endpoints;
 	struct config_token *tokens;

@@ -16,6 +16,31 @@ bool config_is_text(const char *s)
 	return utf8_valid(s, strlen(s));
 }
 
+static bool names_certificate(const struct config *c, const char *title)
+{
+	for (size_t i = 0; i < c->n_certificates; i++)
+		if (strcmp(c->certificates[i].title, title) == 0)
+			return true;
+	return false;
+}
+
+/* Every section that a listener names has to be there, and one that speaks TLS needs one. */
+static void check_tls(const struct config *c, const struct config_listener *l, struct faults *f)
+{
+	static const char intro[] = "%s: listener \"%s\": %s";
+
+	if (l->certificate[0] && l->certificates.n)
+		faults_add(f, intro, l->where, l->name, "expected certificate, or certificates, not both");
+	if (l->key[0] && !l->certificate[0])
+		faults_add(f, intro, l->where, l->name, "key: expected a certificate, too");
+	for (size_t i = 0; i < l->certificates.n; i++)
+		if (!names_certificate(c, l->certificates.v[i]))
+			faults_add(f, "%s: listener \"%s\": there is no certificate \"%s\"", l->where, l->name,
+				   l->certificates.v[i]);
+	if (l->tls && !l->certificate[0] && c->n_certificates == 0)
+		faults_add(f, intro, l->where, l->name, "tls = yes needs a certificate: certificate = FILE and key = FILE");
+}
+
 static void check_listener(const struct config *c, const struct config_listener *l, const char *file, struct faults *f)
 {
 	static const char intro[] = "%s: listener \"%s\": %s";
@@ -30,6 +55,7 @@ static void check_listener(const struct config *c, const struct config_listener 
 	if (l->proxy_protocol && c->trusted_proxies.n == 0)
 		faults_add(f, intro, file, l->name,
 			   "with proxy_protocol = yes nobody can connect while trusted_proxies is empty");
+	check_tls(c, l, f);
 }
 
 static bool names_listener(const struct config *c, const char *name)
@@ -90,6 +116,10 @@ void config_check(const struct config *c, const char *file, struct faults *f)
 {
 	for (size_t i = 0; i < c->n_listeners; i++)
 		check_listener(c, &c->listeners[i], file, f);
+	for (size_t i = 0; i < c->n_certificates; i++)
+		if (c->certificates[i].chain == NULL || c->certificates[i].chain[0] == '\0')
+			faults_add(f, "%s: certificate \"%s\": chain: expected a file", c->certificates[i].where,
+				   c->certificates[i].title);
 	for (size_t i = 0; i < c->n_endpoints; i++)
 		check_endpoint(c, &c->endpoints[i], file, f);
 	for (size_t i = 0; i < c->n_tokens; i++)

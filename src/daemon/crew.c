@@ -117,6 +117,8 @@ static int open_all_of(struct crew *c, struct faults *faults)
 		c->listeners = listeners_open(c->settings->config, c->n, faults);
 	else
 		faults_add(faults, "%s", why);
+	if (c->listeners)
+		listeners_set_tls(c->listeners, c->settings->certificates);
 	return c->listeners ? 0 : -1;
 }
 
@@ -333,6 +335,7 @@ void crew_turn(struct crew *c, struct settings *s, struct listeners *l, void (*d
 	c->turned_arg = arg;
 	c->turning = c->n;
 	listeners_commit(c->old_listeners, l, s->config);
+	listeners_set_tls(l, s->certificates);
 	for (unsigned i = 1; i < c->n; i++)
 		tell(&c->hands[i], &c->hands[i].turn, &c->hands[i], open_turn);
 	turn(&c->hands[0]);

@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/listeners.h"
+#include "daemon/certificates.h"
 #include "daemon/given_sockets.h"
 #include "daemon/privs.h"
 
@@ -358,6 +359,16 @@ static struct listeners *new_listeners(unsigned workers, struct faults *faults)
 	else
 		faults_add(faults, "no memory");
 	return l;
+}
+
+void listeners_set_tls(struct listeners *l, const struct certificates *certs)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct listener *const *of = l->v[i]->of;
+
+		for (unsigned k = 0; k < l->workers && of[k]; k++)
+			listener_set_tls(of[k], certificates_of(certs, listener_name(of[k])));
+	}
 }
 
 struct listeners *listeners_open(const struct config *cfg, unsigned workers, struct faults *faults)

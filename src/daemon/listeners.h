@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 
+struct certificates;
 struct listeners;
 struct worker;
 
@@ -26,6 +27,12 @@ struct listeners *listeners_open(const struct config *cfg, unsigned workers, str
 
 /* The next ones, after NOW, which remain as they are. NULL: FAULTS says why. On the thread that opened NOW. */
 struct listeners *listeners_next(struct listeners *now, const struct config *cfg, struct faults *faults);
+
+/*
+ * Who has not begun its TLS handshake, or connects later, has to speak what CERTS
+ * say for its listener. On any thread, all at once.
+ */
+void listeners_set_tls(struct listeners *l, const struct certificates *certs);
 
 /* All accept into WORKERS (as many as were opened for), whose array must outlive them. 0, or -1: no memory. */
 int listeners_start(struct listeners *l, struct worker *const *workers);

@@ -2,6 +2,8 @@
 
 noinst_LIBRARIES += src/daemon/libdaemon.a
 src_daemon_libdaemon_a_SOURCES = \
+	src/daemon/certificates.c \
+	src/daemon/certificates.h \
 	src/daemon/config.c \
 	src/daemon/config.def \
 	src/daemon/limit.def \

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include "daemon/certificates.h"
 #include "daemon/config.h"
 #include "daemon/crew.h"
 #include "daemon/faults.h"

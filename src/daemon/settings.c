@@ -1,6 +1,7 @@
 #include <config.h>
 
 #include "daemon/settings.h"
+#include "daemon/certificates.h"
 #include "daemon/config_change.h"
 #include "daemon/endpoint.h"
 #include "daemon/token_table.h"
@@ -25,13 +26,16 @@ struct settings *settings_new(struct config *cfg, const struct settings *now, st
 	s->tokens = token_table_new(cfg, why, sizeof(why));
 	if (s->tokens == NULL)
 		faults_add_all(faults, why);
+	s->certificates = certificates_new(cfg, now ? now->certificates : NULL, why, sizeof(why));
+	if (s->certificates == NULL)
+		faults_add(faults, "%s", why);
 	s->endpoints = now && config_same_endpoints(cfg, now->endpoints->config) ? endpoints_ref(now->endpoints) :
 										     endpoints_new(cfg);
 	s->trusted_proxies = new_list(&cfg->trusted_proxies);
 	s->address_exempt = new_list(&cfg->address_exempt);
-	if (s->tokens && s->endpoints && s->trusted_proxies && s->address_exempt)
+	if (s->tokens && s->certificates && s->endpoints && s->trusted_proxies && s->address_exempt)
 		return s;
-	if (s->tokens)
+	if (s->tokens && s->certificates)
 		faults_add(faults, "no memory");
 	settings_free(s);
 	return NULL;
@@ -42,6 +46,7 @@ void settings_free(struct settings *s)
 	if (s == NULL)
 		return;
 	tokens_free(s->tokens);
+	certificates_free(s->certificates);
 	net_list_free(s->trusted_proxies);
 	net_list_free(s->address_exempt);
 	endpoints_unref(s->endpoints);

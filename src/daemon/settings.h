@@ -14,6 +14,7 @@
 #include "daemon/config.h"
 #include "daemon/faults.h"
 
+struct certificates;
 struct endpoints;
 struct net_list;
 struct tokens;
@@ -22,6 +23,7 @@ struct settings {
 	struct config *config;
 	struct endpoints *endpoints;
 	struct tokens *tokens;
+	struct certificates *certificates;
 	struct net_list *trusted_proxies, *address_exempt;
 };
 

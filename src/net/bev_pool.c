@@ -25,6 +25,14 @@ static void on_output_change(struct evbuffer *buf, const struct evbuffer_cb_info
 	stats_add(STAT_bytes_out, (int64_t)info->n_deleted);
 }
 
+int bev_count(struct bufferevent *bev)
+{
+	return evbuffer_add_cb(bufferevent_get_input(bev), on_input_change, NULL) &&
+			       evbuffer_add_cb(bufferevent_get_output(bev), on_output_change, NULL) ?
+		       0 :
+		       -1;
+}
+
 struct bufferevent *bev_pool_take(struct bev_pool *p, struct event_base *base)
 {
 	struct bufferevent *bev;
@@ -35,8 +43,7 @@ struct bufferevent *bev_pool_take(struct bev_pool *p, struct event_base *base)
 	if (bev == NULL)
 		return NULL;
 	bufferevent_disable(bev, EV_WRITE);
-	if (evbuffer_add_cb(bufferevent_get_input(bev), on_input_change, NULL) &&
-	    evbuffer_add_cb(bufferevent_get_output(bev), on_output_change, NULL))
+	if (bev_count(bev) == 0)
 		return bev;
 	bufferevent_free(bev);
 	return NULL;

@@ -24,8 +24,11 @@ struct bufferevent *bev_pool_take(struct bev_pool *p, struct event_base *base);
 /* Takes back one that is empty and well, and lets go of its fd, which stays open. */
 void bev_pool_give(struct bev_pool *p, struct bufferevent *bev);
 
-/* Frees one for good, whatever is in it; its fd stays open. */
+/* Frees one for good, whatever is in it; its fd stays open. Any that is counted. */
 void bev_pool_drop(struct bufferevent *bev);
+
+/* Has the traffic of any bufferevent counted. 0, or -1: no memory. */
+int bev_count(struct bufferevent *bev);
 
 /* Frees those that are kept. */
 void bev_pool_clear(struct bev_pool *p);

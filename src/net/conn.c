@@ -9,6 +9,8 @@
 #include "net/proxied.h"
 #include "net/queues.h"
 #include "net/sender.h"
+#include "net/tls.h"
+#include "net/tls_conn.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
 
@@ -38,9 +40,6 @@
 /* Who is held may send so much meanwhile. */
 #define HELD_MAX 65536
 
-/* A backlog that does not shrink for so many ticks is a reader that is stuck. */
-#define STUCK_TICKS 60
-
 /* More than this of unread input that is in pieces is never joined at once. */
 #define JOIN_MAX (WS_FRAME_HEAD_MAX + WS_CONTROL_MAX)
 
@@ -54,7 +53,7 @@ static struct list *list_of(const struct conn *c)
 {
 	switch ((enum conn_state)c->state) {
 	case CONN_HANDSHAKE:
-		return c->handshake && !c->expected ? &worker_here->heads : &worker_here->handshaking;
+		return (c->handshake && !c->expected) || c->secure ? &worker_here->heads : &worker_here->handshaking;
 	case CONN_OPEN:
 		return c->paused ? &worker_here->paused : &worker_here->open;
 	case CONN_DRAINING:
@@ -127,12 +126,11 @@ static bool attach(struct conn *c)
 	return true;
 }
 
-/* Lets go of the bufferevent if nothing is in it, nor about to be. */
-static void park(struct conn *c)
+void conn_park(struct conn *c)
 {
 	struct bufferevent *bev = c->bev;
 
-	if (bev == NULL || c->state != CONN_OPEN || c->paused || c->held || c->throttled || input_len(c) || output_len(c))
+	if (bev == NULL || c->secure || c->state != CONN_OPEN || c->paused || c->held || c->throttled || input_len(c) || output_len(c))
 		return;
 	if (event_add(&c->readable, NULL) < 0)
 		return;
@@ -155,13 +153,24 @@ static void watch(struct conn *c, bool watched)
 
 /* ---- writing ---- */
 
+/* Behind what the output holds. 0, or -1: no memory. */
+static int add_output(struct conn *c, const char *data, size_t len)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	for (; c->secure && len > TLS_CONN_PIECE; data += TLS_CONN_PIECE, len -= TLS_CONN_PIECE)
+		if (evbuffer_add(out, data, TLS_CONN_PIECE) < 0)
+			return -1;
+	return evbuffer_add(out, data, len);
+}
+
 /* Leaves to the bufferevent what the system did not take. 0, or -1: too much waits already, or no memory. */
 static int queue(struct conn *c, const char *data, size_t len)
 {
 	size_t waiting = output_len(c);
 
 	if (waiting + len > worker_here->opts.send_queue || !queues_room(c, len) || (c->bev == NULL && !attach(c)) ||
-	    evbuffer_add(bufferevent_get_output(c->bev), data, len) < 0)
+	    add_output(c, data, len) < 0)
 		return -1;
 	if (waiting == 0) {
 		c->stuck = 0;
@@ -196,8 +205,10 @@ static enum close_reason push(struct conn *c, const char *data, size_t len)
 		sender_finish(worker_here->sender);
 	if (output_len(c) > 0)
 		return queue(c, data, len) < 0 ? CLOSE_slow_reader : CLOSE_COUNT;
-	n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	stats_add(STAT_sends, 1);
+	if (c->secure)
+		return pushed(c, data, len, tls_conn_send(c->bev, data, len));
+	n = send(c->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	return pushed(c, data, len, n < 0 ? -errno : n);
 }
 
@@ -257,7 +268,7 @@ void conn_write_batch(struct conn *c, const void *data, size_t len)
 void conn_write_soon(struct conn *c, const void *data, size_t len)
 {
 	bool clear = (c->state == CONN_OPEN || c->state == CONN_HANDSHAKE) && !c->sending &&
-		     worker_here->corked != c && output_len(c) == 0;
+		     worker_here->corked != c && !c->secure && output_len(c) == 0;
 
 	if (!clear) {
 		conn_write_batch(c, data, len);
@@ -397,13 +408,32 @@ static void heard(struct conn *c)
 	c->pinged = 0;
 }
 
+/* Gives the filter what TLS has brought of the request's head. */
+static void read_head(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	int n;
+
+	if (c->handshake == NULL && (c->handshake = handshake_new(c)) == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	while (c->state == CONN_HANDSHAKE && (n = evbuffer_remove(in, worker_here->inbox, WORKER_INBOX)) > 0) {
+		stats_add(STAT_bytes_in, -(int64_t)n); /* about to be counted again */
+		handshake_feed(c->handshake, worker_here->inbox, (size_t)n);
+	}
+}
+
 static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct conn *c = arg;
 
 	(void)bev;
 	heard(c);
-	read_input(c);
+	if (c->state == CONN_HANDSHAKE)
+		read_head(c);
+	else
+		read_input(c);
 }
 
 /* Uses up what came into the inbox while C was parked; the rest waits in a bufferevent. */
@@ -432,6 +462,36 @@ void conn_peer_ended(struct conn *c, bool well)
 		conn_close(c, well ? CLOSE_peer_gone : CLOSE_io_error, NULL);
 	else if (!well || output_len(c) == 0)
 		conn_set_state(c, CONN_DEAD);
+	else
+		bufferevent_enable(c->bev, EV_WRITE); /* which a bufferevent_openssl stops at the end of reading */
+}
+
+/* The client says hello to TLS, which has the socket from now on. */
+static void begin_tls(struct conn *c)
+{
+	struct tls *t = listener_tls(c->listener);
+
+	list_remove(&worker_here->handshaking, &c->node);
+	c->bev = t ? tls_conn_new(t, worker_here->base, c->fd) : NULL;
+	c->secure = c->bev != NULL;
+	list_append(list_of(c), &c->node);
+	tls_unref(t);
+	if (c->bev == NULL) {
+		conn_close(c, CLOSE_no_memory, NULL);
+		return;
+	}
+	bufferevent_setcb(c->bev, on_read, on_drained, on_event, c);
+	bufferevent_enable(c->bev, EV_READ);
+	event_del(&c->readable); /* in this order epoll need not be told */
+}
+
+/* Whether the first byte that waits is TLS's, where it may be. */
+static bool says_hello(const struct conn *c)
+{
+	unsigned char first;
+
+	return listener_speaks_tls(c->listener) && recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+	       tls_conn_is_hello(first);
 }
 
 /* The first bytes of a request are in the inbox. What is not a whole head yet is the upgrade filter's from now on. */
@@ -467,6 +527,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	if (c->state == CONN_HANDSHAKE && c->expected && !proxied_read(c))
 		return;
+	if (c->state == CONN_HANDSHAKE && says_hello(c)) {
+		begin_tls(c);
+		return;
+	}
 	n = recv(fd, worker_here->inbox, WORKER_INBOX, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
@@ -489,10 +553,16 @@ static void finish_draining(struct conn *c)
 {
 	if (c->eof) {
 		conn_set_state(c, CONN_DEAD);
-	} else if (!c->fin) {
+	} else if (!c->fin && (!c->secure || tls_conn_finish(c->bev))) {
 		c->fin = 1;
 		shutdown(c->fd, SHUT_WR);
 	}
+}
+
+void conn_finish(struct conn *c)
+{
+	if (output_len(c) == 0)
+		finish_draining(c);
 }
 
 /* Input may lie there unread, of which nobody will tell us: have it read soon. */
@@ -524,16 +594,32 @@ static void on_drained(struct bufferevent *bev, void *arg)
 
 size_t conn_waiting(const struct conn *c) { return output_len(c); }
 
+/* Also of TLS: its handshake is done, or failed. */
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
-	(void)bev;
-	conn_peer_ended(arg, !(what & BEV_EVENT_ERROR));
+	struct conn *c = arg;
+
+	if (what & BEV_EVENT_CONNECTED) {
+		stats_add(STAT_tls_handshakes, 1);
+		stats_add(STAT_tls_resumed, tls_conn_is_resumed(bev));
+		return;
+	}
+	if (c->secure && c->state == CONN_HANDSHAKE && what & BEV_EVENT_ERROR) {
+		stats_add(STAT_tls_failed, 1);
+		log_limited(LOG_LEVEL_INFO, "a TLS handshake failed", "listener=%s address=%s error=\"%s\"",
+			    listener_name(c->listener), conn_address(c), tls_conn_error(bev));
+	}
+	conn_peer_ended(c, !(what & BEV_EVENT_ERROR));
 }
 
 int conn_take_over(struct conn *c, struct evbuffer *rest)
 {
 	size_t len = evbuffer_get_length(rest);
 
+	if (c->secure) {
+		stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
+		return evbuffer_prepend_buffer(bufferevent_get_input(c->bev), rest);
+	}
 	if (event_add(&c->readable, NULL) < 0 || (len > 0 && !attach(c)))
 		return -1;
 	stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
@@ -568,7 +654,7 @@ void conn_hold(struct conn *c, bool held)
 	c->held = held;
 	if (!was || held || !conn_is_ready(c))
 		return;
-	park(c);
+	conn_park(c);
 	look_again(c);
 }
 
@@ -661,7 +747,7 @@ static struct conn *oldest_handshake(struct worker *w)
 }
 
 /* Where there are too many, the oldest go; of a worker that has more than its share. */
-static void crowd_out(struct worker *w)
+void conn_crowd_out(struct worker *w)
 {
 	size_t max = w->opts.max_handshakes, n = w->opts.workers ? w->opts.workers : 1;
 	struct conn *c;
@@ -705,7 +791,7 @@ int conn_accept(struct worker *w, const struct accepted *a, const struct sockadd
 	list_append(&w->handshaking, &c->node);
 	if (w->opts.shared) {
 		shared_count_take(&w->opts.shared->handshakes, 0);
-		crowd_out(w);
+		conn_crowd_out(w);
 	}
 	stats_add(STAT_accepted, 1);
 	stats_add(STAT_connections, 1);
@@ -786,6 +872,14 @@ static void drop_backlog(struct conn *c)
 	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
+/* Where nothing went wrong, a last word that costs nothing if nobody hears it. */
+static void end_tls(struct conn *c)
+{
+	if (!c->fin && output_len(c) == 0 && c->reason != CLOSE_io_error)
+		tls_conn_finish(c->bev);
+	tls_conn_free(c->bev);
+}
+
 void conn_free(struct conn *c)
 {
 	if (c->state < CONN_CLOSING)
@@ -794,7 +888,9 @@ void conn_free(struct conn *c)
 	event_del(&c->readable);
 	if (output_len(c) > 0 || c->reason == CLOSE_queues_full)
 		drop_backlog(c);
-	if (c->bev)
+	if (c->secure)
+		end_tls(c);
+	else if (c->bev)
 		bev_pool_drop(c->bev);
 	close(c->fd);
 	leave_address(c);
@@ -833,106 +929,4 @@ void conn_reap(struct worker *w)
 
 	while ((n = list_first(&w->closing)) != NULL)
 		reap(list_entry(n, struct conn, node));
-}
-
-/* ---- deadlines ---- */
-
-static bool overdue(const struct conn *c, uint32_t ms) { return worker_here->tick - c->since >= worker_ticks(ms); }
-
-/* Whether C's backlog has not become smaller for too long. */
-static bool is_stuck(struct conn *c)
-{
-	uint32_t waiting = (uint32_t)output_len(c);
-
-	if (waiting == 0)
-		return false;
-	if (waiting < c->backlog || c->backlog == 0)
-		c->stuck = 0;
-	c->backlog = waiting;
-	return c->stuck++ >= STUCK_TICKS;
-}
-
-/* A second's bytes are forgiven. Whether C sent more than that for too long. */
-static bool is_flooding(struct conn *c)
-{
-	const struct worker_opts *o = &worker_here->opts;
-
-	if (c->bytes == 0 && c->flooding == 0)
-		return false;
-	c->bytes -= c->bytes < o->byte_rate ? c->bytes : o->byte_rate;
-	c->flooding = c->too_fast ? (uint16_t)(c->flooding + 1) : 0;
-	if (!c->paused)
-		c->too_fast = 0;
-	return o->ops->flood && c->flooding >= worker_ticks(o->flood_time);
-}
-
-static void sweep_open(struct conn *c)
-{
-	const struct worker_opts *o = &worker_here->opts;
-	uint32_t silent = worker_here->tick - c->since;
-
-	if (is_stuck(c))
-		conn_close(c, CLOSE_slow_reader, NULL);
-	else if (is_flooding(c))
-		o->ops->flood(c);
-	else if (o->ping_interval == 0 || c->throttled)
-		return;
-	else if (c->pinged && silent >= worker_ticks(o->ping_interval) + worker_ticks(o->ping_timeout))
-		conn_close(c, CLOSE_ping_timeout, NULL);
-	else if (!c->pinged && silent >= worker_ticks(o->ping_interval))
-		ws_conn_ping(c);
-}
-
-void conn_forgive(struct worker *w)
-{
-	uint32_t most = worker_ticks(w->opts.ping_interval);
-
-	list_each(node, &w->open) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (w->tick - c->since > most)
-			c->since = w->tick - most;
-	}
-}
-
-void conn_sweep(struct worker *w)
-{
-	/* These, and those who drain, are in the order of their deadlines. */
-	list_each_safe(node, &w->handshaking) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (!overdue(c, w->opts.handshake_timeout))
-			break;
-		conn_close(c, CLOSE_handshake_timeout, NULL);
-	}
-	list_each_safe(node, &w->heads) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (overdue(c, w->opts.handshake_timeout))
-			conn_close(c, CLOSE_handshake_timeout, NULL);
-	}
-	list_each_safe(node, &w->draining) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (!overdue(c, w->opts.close_timeout))
-			break;
-		conn_set_state(c, CONN_DEAD);
-	}
-	list_each_safe(node, &w->open) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		park(c);
-		sweep_open(c);
-	}
-	list_each_safe(node, &w->paused) {
-		struct conn *c = list_entry(node, struct conn, node);
-
-		if (is_stuck(c))
-			conn_close(c, CLOSE_slow_reader, NULL);
-		else if (is_flooding(c))
-			w->opts.ops->flood(c);
-	}
-	if (w->opts.shared)
-		crowd_out(w);
-	queues_sweep(w);
 }

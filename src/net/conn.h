@@ -92,13 +92,13 @@ enum conn_protocol { CONN_NOTHING, CONN_HTTP, CONN_WEBSOCKET };
 struct conn {
 	struct list_node node; /* in the worker's list of its state, or paused */
 	struct event readable;     /* while it is parked */
-	struct bufferevent *bev;   /* NULL: it is parked, or in its handshake */
+	struct bufferevent *bev;   /* NULL: it is parked, or in its handshake; never where it speaks TLS */
 	struct fanout_seat *seats; /* its places in rooms: what they hold goes out before its own */
 	union {
 		struct {                             /* CONN_HANDSHAKE */
 			struct listener *listener;   /* ref'd */
 			union {
-				struct handshake *handshake; /* NULL: no byte has come */
+				struct handshake *handshake; /* NULL: no byte has come, or not through TLS */
 				struct proxied *proxied;     /* while expected: a part of its PROXY header, or NULL */
 			};
 		};
@@ -123,6 +123,7 @@ struct conn {
 	uint8_t deflate_bits : 4; /* its window for compressed messages; 0: none are sent to it */
 	bool paused : 1, pinged : 1, throttled : 1, held : 1, eof : 1, fin : 1, opened : 1;
 	bool sending : 1;        /* has a job at the worker's sender */
+	bool secure : 1;         /* speaks TLS: bev is a tls_conn's, and stays with it */
 	bool counted : 1;        /* among the connections of its address */
 	uint8_t admission : 3;   /* enum admission: not OK, it is here to be refused */
 	bool trusted : 1;        /* the peer is a trusted proxy: conn_set_address() */
@@ -221,11 +222,14 @@ int conn_take_over(struct conn *c, struct evbuffer *rest);
 /* From now on it speaks P. */
 void conn_become(struct conn *c, enum conn_protocol p);
 
-/* The worker's reaper, sweep and pause timer. */
+/* For sweep: lets go of the bufferevent if nothing is in it, nor about to be; closes our side if all is out. */
+void conn_park(struct conn *c);
+void conn_finish(struct conn *c);
+/* And where there are too many in their handshakes, closes the oldest. */
+void conn_crowd_out(struct worker *w);
+
+/* The worker's reaper and pause timer. */
 void conn_reap(struct worker *w);
-void conn_sweep(struct worker *w);
-/* The limits have changed: who is silent for longer than the new ones allow has the whole ping_timeout from now on. */
-void conn_forgive(struct worker *w);
 /* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
 uint64_t conn_resume(struct worker *w);
 /* Frees at once, without a word. */

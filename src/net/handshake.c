@@ -4,6 +4,7 @@
 #include "net/conn.h"
 #include "net/http_conn.h"
 #include "net/listener.h"
+#include "net/tls_conn.h"
 #include "net/upgrade_filter.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
@@ -44,6 +45,24 @@ static void prepare_accept(struct handshake *h, const struct http_request *r, co
 		refuse(h, 400, "the subprotocol's name is too long");
 }
 
+/* Plain text where TLS was to come, or the other way round: who did not mean it so is told. */
+static bool is_wrong_port(struct handshake *h, const char *bytes)
+{
+	const struct conn *c = h->conn;
+	bool expected = listener_speaks_tls(c->listener);
+
+	if (c->secure || (!expected && !tls_conn_is_hello((unsigned char)bytes[0])))
+		return false;
+	if (expected)
+		refuse(h, 400, "this port speaks TLS: use https:// or wss://");
+	else
+		refuse(h, 400, "this port does not speak TLS: use http:// or ws://");
+	log_limited(LOG_LEVEL_INFO, expected ? "a client without TLS on a listener with tls = yes" :
+					     "a client with TLS on a listener without tls = yes",
+		    "listener=%s address=%s", listener_name(c->listener), conn_address(c));
+	return true;
+}
+
 /* Finds out whose request a trusted proxy passes on. False: it cannot be known. */
 static bool settle_address(struct handshake *h, struct http_request *r)
 {
@@ -77,6 +96,8 @@ static void on_head(void *arg, const struct http_head *head, const char *bytes)
 	struct http_request r = { .head = head, .bytes = bytes, .full = h->conn->admission == ADMISSION_FULL };
 
 	h->head_only = head->head_only;
+	if (is_wrong_port(h, bytes))
+		return;
 	if (head->status) {
 		stats_add(STAT_refused_head, head->status == 431 || head->status == 414);
 		refuse(h, head->status, head->why);

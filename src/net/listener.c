@@ -2,6 +2,7 @@
 
 #include "net/listener.h"
 #include "net/accepted.h"
+#include "net/tls.h"
 #include "net/worker.h"
 
 #include "base/clock.h"
@@ -14,6 +15,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -48,6 +50,7 @@ struct listener {
 	uint16_t port;
 	atomic_bool proxied; /* for all who hold it, too */
 	struct worker *worker;
+	struct tls *tls; /* under tls_lock */
 	struct worker *const *others; /* who gets what is accepted, in turn; NULL: worker does */
 	unsigned n_others, next;
 	struct evconnlistener *evl;
@@ -398,6 +401,43 @@ void listener_deal(struct listener *l, struct worker *const *workers, unsigned n
 	l->n_others = n;
 }
 
+/* ---- TLS ---- */
+
+/* One lock for all, so that a listener may be anybody's: it is held for a few instructions a handshake. */
+static pthread_mutex_t tls_lock = PTHREAD_MUTEX_INITIALIZER;
+
+void listener_set_tls(struct listener *l, struct tls *t)
+{
+	struct tls *before;
+
+	tls_ref(t);
+	pthread_mutex_lock(&tls_lock);
+	before = l->tls;
+	l->tls = t;
+	pthread_mutex_unlock(&tls_lock);
+	tls_unref(before);
+}
+
+struct tls *listener_tls(struct listener *l)
+{
+	struct tls *t;
+
+	pthread_mutex_lock(&tls_lock);
+	t = tls_ref(l->tls);
+	pthread_mutex_unlock(&tls_lock);
+	return t;
+}
+
+bool listener_speaks_tls(struct listener *l)
+{
+	bool yes;
+
+	pthread_mutex_lock(&tls_lock);
+	yes = l->tls != NULL;
+	pthread_mutex_unlock(&tls_lock);
+	return yes;
+}
+
 /* ---- accepting ---- */
 
 static void stop_accepting(struct listener *l, long seconds)
@@ -554,6 +594,7 @@ void listener_unref(struct listener *l)
 {
 	if (l == NULL || atomic_fetch_sub_explicit(&l->refs, 1, memory_order_acq_rel) > 1)
 		return;
+	tls_unref(l->tls);
 	free(l->name);
 	free(l->address);
 	free(l);

@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 
 struct listener;
+struct tls;
 struct worker;
 
 struct listener_opts {
@@ -81,6 +82,16 @@ int listener_start(struct listener *l, struct worker *w);
 
 /* Before the start: what is accepted goes to each of the N WORKERS in turn. The array must outlive L. */
 void listener_deal(struct listener *l, struct worker *const *workers, unsigned n);
+
+/*
+ * Who has not begun its TLS handshake, or connects later, has to speak TLS, as T
+ * (a reference is taken) says; NULL: plain. On any thread.
+ */
+void listener_set_tls(struct listener *l, struct tls *t);
+
+/* A reference to that, or NULL; and whether there is one. On any thread. */
+struct tls *listener_tls(struct listener *l);
+bool listener_speaks_tls(struct listener *l);
 
 /* Accepts no more; a unix socket's file goes too. On the thread of L's worker; twice is fine. */
 void listener_close(struct listener *l);

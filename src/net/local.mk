@@ -27,6 +27,14 @@ src_net_libnet_a_SOURCES = \
 	src/net/ring.h \
 	src/net/sender.c \
 	src/net/sender.h \
+	src/net/sweep.c \
+	src/net/sweep.h \
+	src/net/tls.c \
+	src/net/tls.h \
+	src/net/tls_conn.c \
+	src/net/tls_conn.h \
+	src/net/tls_tickets.c \
+	src/net/tls_tickets.h \
 	src/net/upgrade_filter.c \
 	src/net/upgrade_filter.h \
 	src/net/worker.c \
@@ -39,5 +47,5 @@ src_net_libnet_a_SOURCES += src/net/ring.c
 endif
 
 NET = src/net/libnet.a
-NET_LIBS = $(WIRE_ALL) $(BASE_ALL) $(EVENT_LIBS) $(URING_LIBS)
+NET_LIBS = $(WIRE_ALL) $(BASE_ALL) $(SSL_LIBS) $(EVENT_LIBS) $(URING_LIBS)
 NET_ALL = $(NET) $(NET_LIBS)

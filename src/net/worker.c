@@ -4,6 +4,7 @@
 #include "net/conn.h"
 #include "net/fanout.h"
 #include "net/sender.h"
+#include "net/sweep.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -48,7 +49,7 @@ void worker_change(struct worker *w, const struct worker_opts *opts)
 	pings = o.ping_interval != w->opts.ping_interval || o.ping_timeout != w->opts.ping_timeout;
 	w->opts = o;
 	if (pings)
-		conn_forgive(w);
+		sweep_forgive(w);
 }
 
 void *worker_upstairs(const struct worker *w) { return w->opts.upstairs; }
@@ -65,7 +66,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	w->tick++;
-	conn_sweep(w);
+	sweep(w);
 	if (w->opts.ops->tick)
 		w->opts.ops->tick(w);
 }

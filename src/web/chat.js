@@ -246,8 +246,8 @@ function enter(talk) {
 
 function enterRoom(talk, room) {
 	hear(talk, room);
-	room.on('joined', ({ role, topic = '' }) => {
-		Object.assign(talk, { role, topic, gone: null });
+	room.on('joined', ({ role, topic = '', read_only: readOnly = false }) => {
+		Object.assign(talk, { role, topic, readOnly, gone: null });
 		talk.who = 0;
 		people.refresh(talk);
 		if (talk === current)
@@ -481,7 +481,7 @@ function showRoom() {
 	$('edit-topic').hidden = !isModerator(talk);
 	$('open-people').hidden = !talk.room;
 	$('people').hidden = !talk.room;
-	text.placeholder = talk.room ? `Write to ${talk.title}` : `Write to ${talk.title} alone`;
+	text.placeholder = talk.readOnly ? 'You may only read here' : talk.room ? `Write to ${talk.title}` : `Write to ${talk.title} alone`;
 	people.show(talk);
 	showCount();
 	showBegin();

@@ -1,4 +1,4 @@
-/* natter.js: a client of natterd; its protocol is natter.v1. See natter.d.ts. */
+/* natter.js: a client of natterd, in natter.v1. See natter.d.ts. */
 (() => {
 const DEFAULTS = {
 	history: 50, queue: 200,
@@ -97,12 +97,17 @@ class Place extends Emitter {
 		return this.readSeq = (await this._ask({ type: 'read', seq }, options)).seq;
 	}
 
-	_receive(m) {
+	_receive(m, sure) {
 		if (this._held)
 			return this._held.push(m) > HELD_MAX && this.chat._lost();
-		if (m.seq <= this.seq)
+		if (m.seq <= this.seq && !(m.time > this._time))
 			return;
+		if (m.seq > this.seq + 1 && this.user && !sure) {
+			this._held = [m];
+			return this._fetch();
+		}
 		this.seq = m.seq;
+		this._time = m.time;
 		m.cid = this._own.get(m.seq);
 		this._own.delete(m.seq);
 		if (m.type !== 'deleted')
@@ -127,13 +132,13 @@ class Place extends Emitter {
 				this.seq = messages.at(-1)?.seq ?? this.seq;
 				this._emit('reset', { reason, messages, more });
 			} else {
-				messages.forEach((it) => this._receive(it));
+				messages.forEach((it) => this._receive(it, true));
 			}
 			if (more && !reason) {
 				this._held = held;
 				return this._fetch();
 			}
-			held.forEach((it) => this._receive(it));
+			held.forEach((it) => this._receive(it, true));
 		}, (error) => chat._later(error, () => asking === this._asking && this._fetch(reason)));
 	}
 
@@ -322,7 +327,7 @@ class Natter extends Emitter {
 	}
 
 	with(user, { history } = {}) {
-		const it = this.#conversations.get(user) ?? new Conversation({ chat: this, user, _where: { with: user } });
+		const it = this.#conversations.get(user) ?? new Conversation({ chat: this, user, _where: { with: user }, seq: this.#directsOf && 0 });
 		this.#conversations.set(user, it);
 		it._history ??= history;
 		if (this.state === 'open')
@@ -606,23 +611,18 @@ class Natter extends Emitter {
 		}
 	}
 
-	/* Which conversations went on while we were away? */
 	#catchUp(list) {
-		const again = this.#directsOf === this.user, held = this.#directs ?? [], known = new Map();
+		const again = this.#directsOf === this.user, held = this.#directs ?? [];
 		this.#directsOf = this.user;
 		this.#directs = null;
-		for (const { with: user, seq, read } of list) {
+		for (const { with: user, seq, read, time } of list) {
 			const it = this.with(user);
-			known.set(user, it.readSeq = read);
-			it.seq = again ? it.seq ?? read ?? 0 : seq;
+			it.readSeq = read;
+			it.seq = again ? it.seq || read || 0 : seq;
 			if (seq !== it.seq)
-				it._fetch(seq < it.seq ? 'epoch' : undefined);
+				it._fetch(seq < it.seq && time > it._time ? 'epoch' : undefined);
 		}
-		this.#conversations.forEach((it, user) => {
-			if (!known.has(user))
-				it.seq = it.epoch = undefined;
-			it._begin();
-		});
+		this.#conversations.forEach((it) => it._begin(it.seq ??= 0));
 		held.forEach((m) => this.#receive(m));
 	}
 

@@ -159,6 +159,8 @@ const WORDS = {
 	login_needed: 'This is for those who are logged in.',
 	bad_token: 'This login is not known, or has expired.',
 	forbidden: 'You may not do this here.',
+	room_forbidden: 'Your login is not for this room.',
+	read_only: 'You may only read here.',
 	no_such_room: 'There is no such room.',
 	too_many_rooms: 'The server has as many rooms as it may have.',
 	too_many_joined: 'You are in as many rooms as you may be in.',

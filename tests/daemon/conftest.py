@@ -11,7 +11,7 @@ from natterd import Natterd
 
 
 def pytest_generate_tests(metafunc):
-    """A module with WORKERS = [1, 2] has its tests run with so many workers each."""
+    """A module with WORKERS = [1, 2] has its tests run with so many workers each; one with TLS = True over TLS."""
     if "workers" in metafunc.fixturenames and hasattr(metafunc.module, "WORKERS"):
         metafunc.parametrize("workers", metafunc.module.WORKERS, indirect=True, scope="module")
 
@@ -19,10 +19,11 @@ def pytest_generate_tests(metafunc):
 @pytest.fixture(scope="module")
 def workers(request):
     """How many the daemons of this module have; None: as they like."""
-    before = natterd.WORKERS
-    natterd.WORKERS = getattr(request, "param", before)
+    before = natterd.WORKERS, natterd.TLS
+    natterd.WORKERS = getattr(request, "param", natterd.WORKERS)
+    natterd.TLS = getattr(request.module, "TLS", natterd.TLS)
     yield natterd.WORKERS
-    natterd.WORKERS = before
+    natterd.WORKERS, natterd.TLS = before
 
 
 @pytest.fixture(scope="module")

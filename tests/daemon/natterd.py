@@ -4,6 +4,7 @@ Natterd starts the built daemon ($NATTERD) on a free loopback port with a
 configuration of its own in a temporary folder, and ends it. Client speaks
 HTTP and WebSocket over a bare socket, byte by byte where a test wants it.
 """
+import atexit
 import base64
 import hashlib
 import json
@@ -12,11 +13,14 @@ import re
 import signal
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
 import tempfile
 import time
 import weakref
+
+import certs
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BINARY = os.environ.get("NATTERD") or os.path.join(HERE, "..", "..", "natterd")
@@ -28,6 +32,9 @@ DEADLINE = 20.0  # seconds that anything may take on a busy machine
 
 # How many workers a Natterd has whose configuration does not say; None: as the daemon's default has it.
 WORKERS = int(os.environ.get("NATTERD_WORKERS") or 0) or None
+
+# Whether daemons and clients speak TLS where a test does not say: NATTERD_TLS=1 tests/daemon/run -k …
+TLS = bool(os.environ.get("NATTERD_TLS"))
 
 CONT, TEXT, BINARY_OP, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 
@@ -44,10 +51,37 @@ def wait_for(what, check, deadline=DEADLINE):
         time.sleep(0.01)
 
 
+class Authority:
+    """The CA of all tests, made when it is first asked for, and what it made: .ca, .chain and .key are files."""
+
+    one = None
+
+    @classmethod
+    def get(cls):
+        if cls.one is None:
+            folder = tempfile.mkdtemp(prefix="natterd-certs-")
+            atexit.register(shutil.rmtree, folder, True)
+            cls.one = certs.Authority(folder)
+            cls.one.chain, cls.one.key = cls.one.issue("natterd", "localhost", "127.0.0.1", "0::1")
+        return cls.one
+
+
+def trusting():
+    """An SSL context that knows the CA."""
+    return ssl.create_default_context(cafile=Authority.get().ca)
+
+
+def with_tls(config):
+    """The configuration, its TCP listeners speaking TLS."""
+    a = Authority.get()
+    return (re.sub(r"(listener \w+ *\{)(?![^}]*(path|given|tls))", r"\1 tls = yes ", config)
+            + f'\ncertificate all {{ chain = "{a.chain}" key = "{a.key}" }}\n')
+
+
 class Natterd:
     """One daemon. `config` is the text of its file; without it, it is started as `natterd 127.0.0.1 PORT`."""
 
-    def __init__(self, config=None, args=(), env=None, host="127.0.0.1", files=None):
+    def __init__(self, config=None, args=(), env=None, host="127.0.0.1", files=None, tls=None):
         self.dir = tempfile.mkdtemp(prefix="natterd-test-")
         self.log_path = os.path.join(self.dir, "log")
         self.config_path = os.path.join(self.dir, "natterd.conf")
@@ -55,10 +89,13 @@ class Natterd:
         self.clients = weakref.WeakSet()
         self.port = 0
         self.host = host
+        self.tls = TLS if tls is None else tls
         self.args = list(args)
         self.env = dict(os.environ, **(env or {}))
         self.files = files
         self.command = [*PROGRAM, *self.args]
+        if config is None and self.tls:
+            config = ""
         if config is None:
             self.command += [host, "0"]
         config = self.common(config)
@@ -76,7 +113,7 @@ class Natterd:
         for option, value in (("workers", WORKERS), ("io_uring", IO_URING)):
             if value and option not in (config or ""):
                 config = (config or "") + f"\n{option} = {value}\n"
-        return config
+        return with_tls(config) if self.tls else config
 
     def write_config(self, config):
         """As an editor does it: the file is always whole."""
@@ -190,6 +227,7 @@ class Natterd:
             self.kill()
 
     def connect(self, *args, **kwargs):
+        kwargs.setdefault("tls", self.tls and not kwargs.get("unix"))
         client = Client(self.host, self.port, *args, **kwargs)
         self.clients.add(client)
         return client
@@ -200,7 +238,7 @@ class Natterd:
             c.close()
 
     def url(self, path="/"):
-        return f"ws://{self.host}:{self.port}{path}"
+        return f"{'wss' if self.tls else 'ws'}://{self.host}:{self.port}{path}"
 
 
 def run(*args, timeout=DEADLINE):
@@ -240,11 +278,12 @@ class Closed(Exception):
 class Client:
     """A WebSocket client over a bare socket. Without `upgrade` it is only the socket.
 
-    source: the address of this machine from which it connects. first: what it sends before anything else.
+    source: the address of this machine from which it connects. first: what it sends before anything else, TLS included.
+    tls: whether it speaks TLS, or the SSL context by which it does.
     """
 
     def __init__(self, host, port, path="/", headers=(), upgrade=True, unix=None, receive_buffer=None,
-                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None, first=b""):
+                 key="x3JJHMbDL1EzLkh9GBhXDw==", source=None, first=b"", tls=None):
         self.sock = socket.socket(socket.AF_UNIX if unix else socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.sock.settimeout(DEADLINE)
         if receive_buffer:
@@ -255,6 +294,9 @@ class Client:
         if not unix:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.sendall(first)
+        if TLS and not unix if tls is None else tls:
+            context = tls if isinstance(tls, ssl.SSLContext) else trusting()
+            self.sock = context.wrap_socket(self.sock, server_hostname=host)
         self.buffer = b""
         self.key = key
         self.status = self.headers = None

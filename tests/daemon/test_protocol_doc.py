@@ -445,7 +445,7 @@ def node():
 
     def go(script):
         p = subprocess.Popen([*command, WS + script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        timer = threading.Timer(3 * DEADLINE, p.kill)
+        timer = threading.Timer(6 * DEADLINE, p.kill)
         timer.daemon = True
         timer.start()
         return p

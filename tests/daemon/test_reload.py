@@ -18,7 +18,7 @@ import time
 import pytest
 
 import jwt
-from natterd import CONT, DEADLINE, HERE, PING, TEXT, Client, Closed, Natterd, frame, run, wait_for
+from natterd import Authority, CONT, DEADLINE, HERE, PING, TEXT, Client, Closed, Natterd, frame, run, wait_for
 from test_bench import bench_json
 from test_daemon import given, until_listening
 from test_deflate import OFFER
@@ -903,3 +903,40 @@ def test_stopping_in_the_middle(start):
         assert c.recv_close()[0] == 1001
         c.close()
         d.stop()
+
+
+# ---- TLS; test_tls.py has the rest of it ----
+
+@observes("listener.tls", "listener.certificate", "listener.key", "listener.certificates", "certificate.chain",
+          "certificate.key", "tls_min_version", "tls_ciphers", "tls_tickets", "tls_ticket_file")
+def test_tls(start, tmp_path):
+    import test_tls
+
+    a = Authority.get()
+    one, two = (a.issue(x, "localhost", "127.0.0.1") for x in ("reload-1", "reload-2"))
+    sections = "".join(f'certificate {n} {{ chain = "{c}" key = "{k}" }}\n' for n, (c, k) in (("one", one), ("two", two)))
+    listener = 'listener main {{ address = {{"127.0.0.1"}} port = 0 {} }}\n'
+    secret = tmp_path / "tickets"
+    secret.write_bytes(b"x" * 48)
+    secret.chmod(0o600)
+    d = start(listener.format("") + sections)
+
+    def turn(listens, *options):
+        d.reload(listener.format(listens) + sections + "\n".join(options))
+
+    turn(f'tls = yes certificate = "{one[0]}" key = "{one[1]}"')
+    assert test_tls.subject(d, "localhost") == "reload-1"
+    turn("tls = yes certificates = {two}")
+    assert test_tls.subject(d, "localhost") == "reload-2"
+    turn("tls = yes certificates = {one}", "tls_min_version = 1.3")
+    assert "HTTP/1.1" not in test_tls.get(d, "-tls1_2") and test_tls.subject(d, "localhost") == "reload-1"
+    turn("tls = yes", 'tls_ciphers = "TLS_CHACHA20_POLY1305_SHA256"')
+    assert "Cipher is TLS_CHACHA20_POLY1305_SHA256" in test_tls.get(d)
+    turn("tls = yes", f'tls_ticket_file = "{secret}"')
+    context = test_tls.client_context(test_tls.VERSIONS[0])
+    session = test_tls.resumed(d, context)[1]
+    assert test_tls.resumed(d, context, session)[0]
+    turn("tls = yes")
+    assert not test_tls.resumed(d, context, session)[0]
+    turn("tls = yes", "tls_tickets = 0")
+    assert not test_tls.resumed(d, context)[1].has_ticket

@@ -110,6 +110,7 @@ static bool check_FORWARDED(uint32_t w, const char *min, const char *max) { (voi
 static bool check_ANONYMOUS(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ANONYMOUS_NO; }
 static bool check_ALGORITHM(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ALGORITHM_ES256; }
 static bool check_ROLE(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_ROLE_ADMIN; }
+static bool check_TLS_VERSION(uint32_t w, const char *min, const char *max) { (void)min, (void)max; return w <= CONFIG_TLS_VERSION_V1_3; }
 
 static void check_values(const struct config *c)
 {
@@ -121,6 +122,13 @@ static void check_values(const struct config *c)
 
 		CHECK(l->mode_bits <= 07777 && (!*l->path || *l->path == '/'));
 #define LISTENER(kind, name, def, min, max, when, help) CHECK(check_##kind(l->name, min, max));
+#include "daemon/config.def"
+	}
+	for (size_t i = 0; i < c->n_certificates; i++) {
+		const struct config_certificate *t = &c->certificates[i];
+
+		CHECK(*t->chain);
+#define CERTIFICATE(kind, name, def, min, max, when, help) CHECK(check_##kind(t->name, min, max));
 #include "daemon/config.def"
 	}
 	for (size_t i = 0; i < c->n_endpoints; i++) {

@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/sweep.h"
 #include "net/worker.h"
 #include "net/ws_conn.h"
 #include "wire/netmask.h"
@@ -301,7 +302,7 @@ static struct conn *first_of(struct list *l)
 static void pass(uint32_t ticks)
 {
 	worker->tick += ticks;
-	conn_sweep(worker);
+	sweep(worker);
 }
 
 /* ---- the beginning ---- */
@@ -1214,7 +1215,7 @@ static struct client *join_parked(void)
 	struct client *c = join();
 
 	calm();
-	conn_sweep(worker);
+	sweep(worker);
 	assert_null(up.conn->bev);
 	return c;
 }
@@ -1249,13 +1250,13 @@ static void test_a_part_of_a_frame_is_buffered(void **state)
 		calm();
 		if (cut != n) /* a message that has begun is collected, a head that is not whole is buffered */
 			assert_true(up.conn->bev || up.conn->stream.assembly);
-		conn_sweep(worker);
+		sweep(worker);
 		put(c, out + cut, 2 * n - cut);
 		until(up.messages_in == 2);
 		assert_string_equal(up.messages, "t:whole t:whole ");
 		up.messages_in = 0;
 		up.len = 0;
-		conn_sweep(worker);
+		sweep(worker);
 		assert_null(up.conn->bev);
 	}
 	assert_int_equal(stats_read(worker_stats(worker), STAT_bytes_in), sizeof(REQUEST) - 1 + (2 * n - 1) * 2 * n);
@@ -1274,12 +1275,12 @@ static void test_paused_while_parked(void **state)
 	calm();
 	assert_int_equal(up.messages_in, 1);
 	up.pause = 0;
-	conn_sweep(worker);
+	sweep(worker);
 	clock_set_offset(60001, 0);
 	conn_resume(worker);
 	until(up.messages_in == 6);
 	assert_string_equal(up.messages, "t:1 t:2 t:3 t:1 t:2 t:3 ");
-	conn_sweep(worker);
+	sweep(worker);
 	assert_null(up.conn->bev);
 	conn_pause(up.conn, 60000); /* with nothing there: no bufferevent is needed to wait */
 	assert_null(up.conn->bev);
@@ -1315,14 +1316,14 @@ static void test_a_backlog_is_buffered(void **state)
 	(void)state;
 	for (; up.conn->bev == NULL; sent++)
 		ws_conn_send(up.conn, false, much, sizeof(much));
-	conn_sweep(worker);
+	sweep(worker);
 	assert_non_null(up.conn->bev);
 	put_three(c);
 	until(up.messages_in == 3);
 	for (size_t left = sent * (sizeof(much) + 4); left > 0; left -= c->len, c->len = 0)
 		until(has(c, 1));
 	until(stats_read(worker_stats(worker), STAT_backlog_bytes) == 0);
-	conn_sweep(worker);
+	sweep(worker);
 	assert_null(up.conn->bev);
 	leave(c);
 }
@@ -1359,7 +1360,7 @@ static void test_bufferevents_are_kept(void **state)
 	until(up.conn->bev != NULL);
 	put(c, "\x80\0\0\0\0", 5);
 	until(up.messages_in == 1);
-	conn_sweep(worker);
+	sweep(worker);
 	assert_int_equal(worker->bevs.n, 1);
 	leave(c);
 	for (unsigned i = 0; i < BEV_POOL_KEPT; i++)
