@@ -182,14 +182,14 @@ def test_keys_that_sign(start):
     V1(d, token=jwt.token("ann")).expect("token_expiring")
 
 
-TLS = {"tls_min_version", "tls_ciphers", "tls_tickets", "tls_ticket_file", "listener.tls", "listener.certificate",
+TLS_OPTIONS = {"tls_min_version", "tls_ciphers", "tls_tickets", "tls_ticket_file", "listener.tls", "listener.certificate",
        "listener.key", "listener.certificates", "certificate.chain", "certificate.key"} & rows().keys()
 
 
-@observes(*TLS)
+@observes(*TLS_OPTIONS)
 def test_tls(start, tmp_path):
     """What certificates a listener shows, by which versions and ciphers; test_tls.py has what becomes of connections."""
-    if not TLS:
+    if not TLS_OPTIONS:
         pytest.skip("this natterd has no TLS")
     import ssl
     from certs import Authority
