@@ -195,6 +195,7 @@ EXTRA_DIST += \
 	tests/browser/natter_js_types.ts \
 	tests/browser/natterd.mjs \
 	tests/browser/origins.test.mjs \
+	tests/browser/page_modules.test.mjs \
 	tests/browser/people.mjs \
 	tests/browser/package-lock.json \
 	tests/browser/package.json \

@@ -135,7 +135,7 @@ function drawMessage(row, item, more) {
 	row.tabIndex = -1;
 	row.style.setProperty('--hue', mine && item.name === (chat.name ?? '') ? myHue() : hueOf(name, item.color));
 	for (const [className, on] of Object.entries({ more, mine, deleted: item.deleted, [item.state]: mine }))
-		row.classList.toggle(className, on);
+		row.classList.toggle(className, Boolean(on));
 
 	const by = make(name ? 'button' : 'span', 'name');
 	by.append(make('bdi', '', name || 'guest'));

@@ -124,8 +124,8 @@ export const HUES = [15, 40, 65, 95, 130, 160, 185, 215, 245, 275, 305, 340];
 /* The hue in which NAME is shown: COLOR's, where that is "#rrggbb" and no grey, else one by the name. CSS sets how light. */
 export function hueOf(name, color) {
 	const hue = typeof color === 'string' && /^#[0-9a-f]{6}$/i.test(color) ? hueOfColor(color) : NaN;
-	if (!Number.isNaN(hue))
-		return hue;
+	if (!Number.isNaN(hue)) // one of ours, where it is about that
+		return HUES.find((it) => Math.abs(it - hue) <= 12) ?? hue;
 	let hash = 7;
 	for (const character of nameKey(name))
 		hash = (hash * 37 + character.codePointAt(0)) % 65521;
