@@ -182,14 +182,14 @@ def test_keys_that_sign(start):
     V1(d, token=jwt.token("ann")).expect("token_expiring")
 
 
-TLS = {"tls_min_version", "tls_ciphers", "tls_tickets", "tls_ticket_file", "listener.tls", "listener.certificate",
+TLS_OPTIONS = {"tls_min_version", "tls_ciphers", "tls_tickets", "tls_ticket_file", "listener.tls", "listener.certificate",
        "listener.key", "listener.certificates", "certificate.chain", "certificate.key"} & rows().keys()
 
 
-@observes(*TLS)
+@observes(*TLS_OPTIONS)
 def test_tls(start, tmp_path):
     """What certificates a listener shows, by which versions and ciphers; test_tls.py has what becomes of connections."""
-    if not TLS:
+    if not TLS_OPTIONS:
         pytest.skip("this natterd has no TLS")
     import ssl
     from certs import Authority
@@ -875,7 +875,8 @@ def test_memory_does_not_grow(start):
 
     before = reloads(40)
     after = reloads(110)
-    assert after < before + (4 << 20), (before, after)
+    if os.environ.get("NATTER_SANITIZER", "no") == "no":  # which keeps what was freed
+        assert after < before + (4 << 20), (before, after)
     files = len(os.listdir(f"/proc/{d.process.pid}/fd"))
     reloads(12)
     wait_for("files to be closed", lambda: len(os.listdir(f"/proc/{d.process.pid}/fd")) <= files + 4)

@@ -329,7 +329,7 @@ def test_broken_certificates(tmp_path, files, chain, key, said):
     ('listener x { tls = yes certificate = "{chain}" key = "{key}" }\ntls_ciphers = "none-such"', 'tls_ciphers "none-such": no cipher match'),
     ('listener x { tls = yes certificate = "{chain}" key = "{key}" }\ntls_ciphers = "TLS_NONE_SUCH"', 'tls_ciphers "TLS_NONE_SUCH": '),
     ("tls_min_version = 1.1", "expected one of 1.2 1.3, not '1.1'"),
-    ('tls_ticket_file = "{missing}"', "tls_ticket_file: {missing}: No such file or directory"),
+    ('tls_ticket_file = "{missing}"', "tls_ticket_file {missing}: No such file or directory"),
     ('tls_ticket_file = "{short}"', "tls_ticket_file {short}: it has fewer than 32 bytes"),
     ('tls_ticket_file = "{open}"', "tls_ticket_file {open}: everybody on this machine can read or write it")])
 def test_mistakes_in_the_configuration(tmp_path, files, text, said):
