@@ -4,7 +4,8 @@ MANUAL = doc/natterbench.1 doc/natterd.8 doc/natterd.conf.5 doc/natter-protocol.
 MANUAL_ROWS = src/daemon/config.def src/base/stats.def src/base/close.def src/chat/reply.def src/chat/command.def
 
 man_MANS = $(MANUAL)
-EXTRA_DIST += $(MANUAL:=.in) doc/tables.awk doc/bench.svg doc/chat-page.png
+EXTRA_DIST += $(MANUAL:=.in) doc/tables.awk doc/bench.svg \
+	doc/chat-dark.png doc/chat-light.png doc/chat-phone.png doc/chat-widget.png
 CLEANFILES += $(MANUAL)
 
 $(MANUAL): $(MANUAL_ROWS) doc/tables.awk

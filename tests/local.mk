@@ -202,6 +202,7 @@ EXTRA_DIST += \
 	tests/browser/tutorials/json.html \
 	tests/browser/tutorials/tutorials.test.mjs \
 	tests/browser/tutorials/usermsg.html \
+	tests/browser/widget.test.mjs \
 	tests/conform/cases_close.py \
 	tests/conform/cases_deflate.py \
 	tests/conform/cases_deflated.py \
@@ -344,8 +345,8 @@ demo: natterd
 	@echo 'natter: chat at http://localhost:9600/ (two windows talk to each other; Ctrl-C ends it)'
 	@./natterd -c $(srcdir)/conf/demo.conf
 
-# README's picture.
-screenshot: natterd
+# README's pictures.
+screenshots: natterd
 	NATTERD='$(abs_builddir)/natterd' node $(srcdir)/tests/browser/screenshot.mjs
 
-.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshot torture
+.PHONY: bench check-long check-valgrind conform coverage demo print-unit-tests screenshots torture

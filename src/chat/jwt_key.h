@@ -29,7 +29,10 @@ void jwt_key_free(struct jwt_key *k);
 /* As in a token's header, static: "HS256". */
 const char *jwt_key_algorithm(const struct jwt_key *k);
 
-/* Whether K signed TOKEN, a JWS in compact form (RFC 7515 section 7.1), which somebody found to be one. */
+/*
+ * Whether K signed TOKEN, a JWS in compact form (RFC 7515 section 7.1). It has to have been found to be one, of
+ * base64url without padding and with no empty part: libjwt 1.10 writes beyond its buffers otherwise.
+ */
 bool jwt_key_signed(const struct jwt_key *k, const char *token);
 
 #endif

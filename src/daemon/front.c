@@ -3,8 +3,8 @@
 #include "daemon/front.h"
 #include "daemon/endpoint.h"
 #include "daemon/origins.h"
+#include "daemon/pages.h"
 #include "daemon/settings.h"
-#include "daemon/web_assets.h"
 
 #include "base/book.h"
 #include "base/clock.h"
@@ -126,47 +126,15 @@ static struct audience *crowd_new(void *arg)
 
 /* ---- plain requests ---- */
 
-/* The page runs its own script and style, talks to its own server, and nothing else. */
-static const char page_headers[] =
-	"Cache-Control: no-cache\r\n"
-	"Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-	"connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'\r\n"
-	"Referrer-Policy: no-referrer\r\n"
-	"X-Content-Type-Options: nosniff\r\n";
-
-/* A script that any page may load, as a module too. */
-static const char script_headers[] =
-	"Access-Control-Allow-Origin: *\r\n"
-	"Cache-Control: no-cache\r\n"
-	"Cross-Origin-Resource-Policy: cross-origin\r\n"
-	"X-Content-Type-Options: nosniff\r\n";
-
 static void refuse(struct conn_answer *a, unsigned status, const char *why)
 {
 	a->status = status;
 	a->why = why;
 }
 
-static bool answer_asset(const struct front *f, const char *path, struct conn_answer *a)
-{
-	for (size_t i = 0; f->opts.settings->config->page && i < web_assets_count; i++) {
-		const struct web_asset *w = &web_assets[i];
-
-		if (strcmp(w->path, path) != 0)
-			continue;
-		a->status = 200;
-		a->type = w->type;
-		a->body = w->data;
-		a->body_len = w->size;
-		a->extra = w->shared ? script_headers : page_headers;
-		return true;
-	}
-	return false;
-}
-
 static void answer_page(const struct front *f, const struct http_request *r, const char *path, struct conn_answer *a)
 {
-	if (answer_asset(f, path, a))
+	if (pages_answer(r, path, !f->opts.settings->config->page, a))
 		return;
 	if (strcmp(path, "/healthz") == 0)
 		refuse(a, 200, "ok");
@@ -535,6 +503,7 @@ struct front *front_new(const struct front_opts *opts)
 	if (f == NULL)
 		return NULL;
 	f->opts = *opts;
+	pages_open();
 	o = worker_opts_of(f);
 	f->worker = worker_new(&o);
 	if (f->worker)

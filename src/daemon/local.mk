@@ -26,6 +26,8 @@ src_daemon_libdaemon_a_SOURCES = \
 	src/daemon/listeners.h \
 	src/daemon/origins.c \
 	src/daemon/origins.h \
+	src/daemon/pages.c \
+	src/daemon/pages.h \
 	src/daemon/privs.c \
 	src/daemon/privs.h \
 	src/daemon/readable.c \

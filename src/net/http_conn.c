@@ -47,6 +47,7 @@ static void answer_with_body(struct conn *c, const struct conn_answer *a, bool h
 
 void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only)
 {
+	head_only = head_only || a->status == 304;
 	stats_add(a->status >= 400 ? STAT_http_errors : STAT_http_requests, 1);
 	conn_become(c, CONN_HTTP);
 	if (a->why)

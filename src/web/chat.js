@@ -52,7 +52,6 @@ const chat = new Natter(new URL('./', location.href.replace(/[?#].*/s, '')), {
 	name: here.get('name') ?? always.get('name') ?? undefined,
 	token: here.get('token') ?? undefined,
 	storage: sessionStore(),
-	connect: false,
 });
 const talks = new Map(); // key: Talk; '#tea', '@ben' (a user), '~eve' (a guest)
 let current = null;

@@ -30,7 +30,7 @@ type_of() {
 # natter.js and what belongs to it are for the pages of other servers, too.
 is_shared() {
 	case $1 in
-	natter.*) echo true ;;
+	natter.* | log.js | talk.js | widget.js | words.js) echo true ;;
 	*) echo false ;;
 	esac
 }

@@ -10,6 +10,7 @@ WEB_FILES = \
 	src/web/natter.mjs \
 	src/web/people.js \
 	src/web/talk.js \
+	src/web/widget.js \
 	src/web/words.js
 
 EXTRA_DIST += $(WEB_FILES) src/web/embed.sh

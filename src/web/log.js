@@ -139,7 +139,7 @@ export class Log {
 				const fresh = this.#make(item, look);
 				if (next === row)
 					next = fresh;
-				const focused = row.contains(document.activeElement);
+				const focused = row.contains(this.box.getRootNode().activeElement);
 				row.replaceWith(fresh);
 				row = fresh;
 				if (focused)

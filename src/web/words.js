@@ -128,7 +128,7 @@ export function hueOf(name, color) {
 		return hue;
 	let hash = 7;
 	for (const character of nameKey(name))
-		hash = (hash * 31 + character.codePointAt(0)) % 65521;
+		hash = (hash * 37 + character.codePointAt(0)) % 65521;
 	return HUES[hash % HUES.length];
 }
 

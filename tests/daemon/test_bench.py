@@ -380,28 +380,36 @@ def test_duplicates():
     assert spoiled(lambda n, member, f: f * 2 if n in (7, 30) and member == 0 else f) == {"duplicates": 2}
 
 
-def late(swapped_after):
-    """Message 10 reaches member 1 after `swapped_after` others."""
+def late(of_same):
+    """A message reaches member 1 after the next one of the same sender, or of the other one."""
     kept = []
 
+    def sender(frame):
+        return frame[frame.index(b"^") + 5:][:4]
+
     def fault(n, member, frames):
-        if member != 1:
+        if member != 1 or n < 10 or kept == [None]:
             return frames
-        if n == 10:
-            kept.extend(frames)
+        if not kept:
+            kept.append(frames[0])
             return []
-        return frames + kept if n == 10 + swapped_after else frames
+        if (sender(frames[0]) == sender(kept[0])) == of_same:
+            late_one, kept[0] = kept[0], None
+            return frames + [late_one]
+        if of_same:
+            return frames
+        kept[0], in_time = frames[0], kept[0]
+        return [in_time]
 
     return fault
 
 
 def test_order_within_a_sender():
-    found = spoiled(late(2))  # two senders in turns: the next but one is of the same
-    assert found == {"out_of_order": 1}
+    assert spoiled(late(True)) == {"out_of_order": 1}
 
 
 def test_order_of_all():
-    assert spoiled(late(1)) == {"order_mismatches": 1}
+    assert spoiled(late(False)) == {"order_mismatches": 1}
 
 
 def test_damaged_stamps_are_no_deliveries():

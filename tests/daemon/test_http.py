@@ -1,5 +1,6 @@
 """Plain HTTP and the opening handshake on the public port."""
 import email.utils
+import gzip
 import subprocess
 import time
 
@@ -52,6 +53,65 @@ def test_scripts_for_the_pages_of_other_servers(plain):
     assert "access-control-allow-origin" not in ask(plain, request("GET / HTTP/1.1", "Host: x"))[1]
 
 
+@pytest.mark.parametrize("accept, gzipped", [
+    ("gzip", True), ("br, GZIP;q=0.5", True), ("*", True), ("x-gzip", True), ("deflate, *;q=0.1", True), ("gzip ; q=1", True),
+    ("", False), ("identity", False), ("gzip;q=0", False), ("gzip; q=0.000, *", False), ("*;q=0", False), ("gzipped", False)])
+def test_page_compressed(plain, accept, gzipped):
+    plainly = ask(plain, request("GET /chat.js HTTP/1.1", "Host: x"))
+    status, headers, body = ask(plain, request("GET /chat.js HTTP/1.1", "Host: x", f"Accept-Encoding: {accept}"))
+    assert status == 200 and headers["vary"] == "Accept-Encoding"
+    assert (headers.get("content-encoding") == "gzip") == gzipped
+    assert (headers["etag"] != plainly[1]["etag"]) == gzipped
+    assert len(body) == int(headers["content-length"])
+    assert (gzip.decompress(body) if gzipped else body) == plainly[2]
+
+
+def test_page_unchanged(plain):
+    """What a browser has is not sent again, in the form in which it has it."""
+    for accept in ("identity", "gzip"):
+        def get(*lines, method="GET"):
+            return ask(plain, request(f"{method} / HTTP/1.1", "Host: x", f"Accept-Encoding: {accept}", *lines))
+        _, headers, body = get()
+        etag = headers["etag"]
+        for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+            status, again, nothing = get(f"If-None-Match: {known}")
+            assert (status, nothing) == (304, b"") and again["etag"] == etag and again["cache-control"] == "no-cache"
+        for unknown in ('"other"', etag[:-1], etag[1:-1], '"-gzip"'):
+            assert get(f"If-None-Match: {unknown}")[0::2] == (200, body)
+        assert get(f"If-None-Match: {etag}", method="HEAD")[0] == 304
+    assert get(f"If-None-Match: {ask(plain, request('GET / HTTP/1.1', 'Host: x'))[1]['etag']}")[0] == 200
+
+
+def test_page_headers(plain):
+    """The page is shut in; what pages of others embed is not."""
+    _, page, _ = ask(plain, request("GET / HTTP/1.1", "Host: x"))
+    policy = page["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy and "require-trusted-types-for 'script'" in policy
+    assert page["referrer-policy"] == "no-referrer" and page["cross-origin-resource-policy"] == "same-origin"
+    for path in ("/natter.js", "/natter.mjs", "/widget.js", "/words.js"):
+        status, headers, _ = ask(plain, request(f"GET {path} HTTP/1.1", "Host: x", "Origin: https://shop.example"))
+        assert status == 200 and headers["access-control-allow-origin"] == "*"
+        assert headers["cross-origin-resource-policy"] == "cross-origin" and "max-age=" in headers["cache-control"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_client_is_small(plain):
+    for path, most in (("/natter.js", 6 * 1024), ("/widget.js", 7 * 1024), ("/chat.js", 16 * 1024)):
+        _, headers, _ = ask(plain, request(f"HEAD {path} HTTP/1.1", "Host: x", "Accept-Encoding: gzip"))
+        assert headers["content-encoding"] == "gzip" and int(headers["content-length"]) < most
+
+
+def test_page_with_curl_compressed(plain, tmp_path):
+    url, etag, out = f"http://127.0.0.1:{plain.port}/natter.js", tmp_path / "etag", tmp_path / "out"
+
+    def curl(*options):
+        return subprocess.run(["curl", "-sS", "-m", "10", "--compressed", "-o", out, "-w", "%{http_code} %{size_download}",
+                               *options, url], capture_output=True, text=True, check=True).stdout.split()
+    status, size = curl("--etag-save", etag)
+    assert status == "200" and b"class Natter" in out.read_bytes() and int(size) < out.stat().st_size / 2
+    assert curl("--etag-compare", etag) == ["304", "0"]
+
+
 def test_page_with_curl(plain):
     out = subprocess.run(["curl", "-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_code} %{size_download}",
                           f"http://127.0.0.1:{plain.port}/"], capture_output=True, text=True, check=True).stdout
@@ -60,6 +120,7 @@ def test_page_with_curl(plain):
 
 def test_page_can_be_turned_off(start):
     d = start("page = no\n")
+    assert ask(d, request("GET /natter.js HTTP/1.1", "Host: x"))[0] == 200  # other pages may need it
     assert ask(d, request("GET / HTTP/1.1", "Host: x"))[0] == 426
     assert ask(d, request("GET /chat.js HTTP/1.1", "Host: x"))[0] == 426
 

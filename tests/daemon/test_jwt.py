@@ -219,7 +219,7 @@ def test_bad_keys(tmp_path, algorithm, content, mode, why):
     conf.write_text(f'jwt site {{ algorithm = {algorithm} key = "{key}" }}\nlistener a {{ port = 0 }}\n')
     for args in (("-t",), ()):
         status, out = run("-c", str(conf), *args)
-        assert status != 0 and f'jwt "site": {key}: ' in out and why in out, out
+        assert status != 0 and f"{conf}:1: " in out and f"{key}: " in out and why in out, out
         assert content is None or content not in out
 
 

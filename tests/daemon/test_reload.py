@@ -18,7 +18,7 @@ import time
 import pytest
 
 import jwt
-from natterd import CONT, DEADLINE, HERE, PING, TEXT, Client, Closed, Natterd, frame, wait_for
+from natterd import CONT, DEADLINE, HERE, PING, TEXT, Client, Closed, Natterd, frame, run, wait_for
 from test_bench import bench_json
 from test_daemon import given, until_listening
 from test_deflate import OFFER
@@ -180,6 +180,76 @@ def test_keys_that_sign(start):
         assert taken(**good) and not taken(**bad), more
     d.reload("token_warning = 1h\n" + jwt.section())
     V1(d, token=jwt.token("ann")).expect("token_expiring")
+
+
+TLS = {"tls_min_version", "tls_ciphers", "tls_tickets", "tls_ticket_file", "listener.tls", "listener.certificate",
+       "listener.key", "listener.certificates", "certificate.chain", "certificate.key"} & rows().keys()
+
+
+@observes(*TLS)
+def test_tls(start, tmp_path):
+    """What certificates a listener shows, by which versions and ciphers; test_tls.py has what becomes of connections."""
+    if not TLS:
+        pytest.skip("this natterd has no TLS")
+    import ssl
+    from certs import Authority
+
+    authority = Authority(str(tmp_path))
+    files = {x: authority.issue(x, "localhost") for x in ("a", "b", "c")}
+
+    def at(more, name="main"):
+        return f'listener {name} {{ address = {{"127.0.0.1"}} port = 0 tls = yes {more} }}\n'
+
+    def show(**limits):
+        """The socket of a handshake that is done, and the subject of what was shown."""
+        context = ssl.create_default_context(cafile=authority.ca)
+        context.maximum_version = limits.pop("most", ssl.TLSVersion.TLSv1_3)
+        s = context.wrap_socket(socket.create_connection((d.host, d.port), DEADLINE), server_hostname="localhost")
+        return s, dict(x[0] for x in s.getpeercert()["subject"])["commonName"], context
+
+    def own(title):
+        return at('certificate = "{}" key = "{}"'.format(*files[title]))
+
+    def section(title):
+        return 'certificate {} {{ chain = "{}" key = "{}" }}\n'.format(title, *files[title])
+
+    d = start('listener main { address = {"127.0.0.1"} port = 0 }\n')
+    assert status(d) == 101
+    d.reload(own("a"))
+    assert show()[1] == "a"
+    d.reload(own("b"))
+    assert show()[1] == "b"
+    d.reload(section("a") + section("c") + at(""))
+    assert show()[1] == "a"
+    d.reload(section("a") + section("c") + at('certificates = {"c"}'))
+    assert show()[1] == "c"
+    d.reload('certificate c {{ chain = "{}" key = "{}" }}\n'.format(*files["b"]) + at(""))
+    assert show()[1] == "b"
+    log = d.reload('certificate c {{ chain = "{}" key = "{}" }}\n'.format(files["b"][0], files["a"][1]) + at(""), good=False)
+    assert files["a"][1] in log and show()[1] == "b"  # the old one is in force
+    d.reload(own("a") + 'tls_ciphers = "ECDHE-ECDSA-CHACHA20-POLY1305"\n')
+    assert show(most=ssl.TLSVersion.TLSv1_2)[0].cipher()[0] == "ECDHE-ECDSA-CHACHA20-POLY1305"
+    d.reload(own("a") + "tls_min_version = 1.3\n")
+    with pytest.raises(ssl.SSLError):
+        show(most=ssl.TLSVersion.TLSv1_2)
+
+    def ticket():
+        return show(most=ssl.TLSVersion.TLSv1_2)[0].session.has_ticket
+
+    d.reload(own("a"))
+    assert ticket()
+    d.reload(own("a") + "tls_tickets = 0\n")
+    assert not ticket()
+    for name in ("one", "two"):
+        with open(os.open(tmp_path / name, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as f:
+            f.write(os.urandom(48))
+    d.reload(own("a") + f'tls_ticket_file = "{tmp_path}/one"\n')
+    s, _, context = show(most=ssl.TLSVersion.TLSv1_2)
+    for name, resumed in (("one", True), ("two", False)):
+        d.reload(own("a") + f'tls_ticket_file = "{tmp_path}/{name}"\n')
+        again = context.wrap_socket(socket.create_connection((d.host, d.port), DEADLINE), server_hostname="localhost",
+                                    session=s.session)
+        assert again.session_reused == resumed
 
 
 @observes("reserved_names", "default_type", "endpoint.default_type", "reserved_type", "subprotocols",
@@ -370,6 +440,46 @@ def test_send_queue(start):
         if i % 20 == 0 and d.counters()["closed_slow"]:
             break
     assert d.counter_reaches("closed_slow", 1) == 1 and said(fast)["type"] == "usermsg"
+
+
+@observes("queues_max")
+def test_queues_max(start):
+    big = "message_rate = 0\nbyte_rate = 0\nsend_queue = 1G\nannounce = off\n"
+    d = start(big)
+    slow, fast = d.connect("/queue", receive_buffer=4096), d.connect("/queue")
+    said(slow)
+    wait_for("a queue", lambda: said(fast, "x" * 60000) and d.counters()["backlog_bytes"] > 1 << 20)
+    assert d.counters()["closed_queues"] == 0
+    d.reload(big + "queues_max = 64K\n")
+    said(fast)
+    assert d.counter_reaches("closed_queues", 1) == 1
+
+
+@observes("byte_rate", "byte_burst")
+def test_bytes_a_second(start):
+    d = start("")
+    c = d.connect("/bytes")
+    for config, paused in (("byte_rate = 1K\n", 0), ("byte_rate = 1M\nbyte_burst = 1K\n", 1)):
+        d.reload(config)
+        said(c, "x" * 3000)
+        assert d.counters()["paused"] == paused
+
+
+@observes("history_rate", "history_burst")
+def test_the_past_a_second(start, room):
+    d = start("")
+    old = V1(d)
+    old.join(room)
+    for i in range(5):
+        old.say(room, f"{i}" * 1000)
+    for config, paused in (("history_rate = 1K\n", 0), ("history_rate = 1M\nhistory_burst = 1K\n", 1)):
+        d.reload(config)
+        for c in (old, V1(d)):
+            if c is not old:
+                c.join(room)
+            c.ok("history", room=room, limit=5)
+            c.ok("history", room=room, limit=5)
+        wait_for("the counter", lambda want=paused: (d.counters()["paused"] > 0) == want)
 
 
 @observes("backlog")
@@ -631,7 +741,7 @@ def test_given_sockets_stay(tmp_path):
 # ---- files that change nothing ----
 
 BAD = [
-    ("max_frame = \n", [": max_frame: expected a size"]),
+    ("= 5\n", [":1: "]),
     ("no_such = 1\n", [":1: no such option 'no_such'"]),
     ("max_frame = much\n", [":1: max_frame: expected a size"]),
     ("max_frame = 1\n", [":1: max_frame: expected a size like 64K or 1M from 125 to 1G"]),
@@ -658,6 +768,19 @@ def test_a_bad_file_changes_nothing_and_all_is_said(start):
         assert status(d, plain=True) == 200 and closes(d, "/x", frame(TEXT, "x" * 1001)) == 1009
     d.reload("page = no\n")
     assert status(d, plain=True) == 426
+
+
+def test_natterd_t_tells_all_as_well(tmp_path):
+    path = tmp_path / "conf"
+    for config, faults in BAD:
+        path.write_text(config, encoding="utf-8")
+        code, out = run("-t", "-c", str(path))
+        lines = out.strip().splitlines()
+        if "listener" in config and "token" in config and "/nonexistent" in config:
+            faults = faults[2:]  # nothing is opened
+        assert code == 1 and len(lines) == len(faults), lines
+        for want in faults:
+            assert any(want.replace('\\"', '"') in x for x in lines), (want, lines)
 
 
 def test_a_file_that_is_gone_changes_nothing(start):

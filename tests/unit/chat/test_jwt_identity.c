@@ -517,8 +517,7 @@ static void test_bad_base64(void **state)
 	refuse(t, UNKNOWN);
 	t[len] = '\0';
 	dot = strchr(t, '.');
-	memmove(t, dot, strlen(dot) + 1);
-	refuse(t, UNKNOWN);
+	refuse(dot, UNKNOWN);
 	refuse("..", UNKNOWN);
 	refuse("...", UNKNOWN);
 	refuse("", UNKNOWN);

@@ -137,8 +137,6 @@ static void test_changed_signatures(void **state)
 		assert_true(jwt_key_signed(k, t));
 		*strrchr(t, '.') = '\0';
 		assert_false(jwt_key_signed(k, t));
-		strcat(t, ".");
-		assert_false(jwt_key_signed(k, t));
 		jwt_key_free(k);
 	}
 }

@@ -231,12 +231,20 @@ static void test_tokens_refused(void **state)
 	bad("token /a { user = u }\ntoken /a { user = v }", ":2: ");
 }
 
+static void note_file(void *arg, const char *file, const char *where)
+{
+	char *list = arg;
+	size_t n = strlen(list);
+
+	snprintf(list + n, 200 - n, "%s %s ", where, file);
+}
+
 static void test_keys(void **state)
 {
 	struct config *c = good("jwt site { algorithm = HS256 key = /k/a }\n"
 				"jwt \"other one\" {\nalgorithm = ES256\nkey = \"/k/b c\"\nkid = \"2026-11\"\n"
 				"issuer = \"https://example.org\"\naudience = chat\nleeway = 5s\n}\n");
-	char where[80];
+	char where[200], list[200];
 
 	(void)state;
 	assert_int_equal(c->n_jwts, 2);
@@ -255,6 +263,12 @@ static void test_keys(void **state)
 	assert_int_equal(c->jwts[1].leeway, 5000);
 	snprintf(where, sizeof(where), "%s:9", path);
 	assert_string_equal(c->jwts[1].where, where);
+	config_free(c);
+	c = good("token /a { user = u }\njwt a { algorithm = HS256 key = /k }");
+	list[0] = '\0';
+	config_each_file(c, note_file, list);
+	snprintf(where, sizeof(where), "%s:1 /a %s:2 /k ", path, path);
+	assert_string_equal(list, where);
 	config_free(c);
 	bad("jwt a { key = /k }", ":1: jwt \"a\": algorithm: expected one of HS256 RS256 ES256");
 	bad("jwt a { algorithm = none key = /k }", ":1: algorithm: expected one of HS256 RS256 ES256, not 'none'");
