@@ -9,6 +9,7 @@ import functools
 import pathlib
 import re
 import struct
+import subprocess
 from dataclasses import dataclass
 
 CONFIG = """
@@ -61,14 +62,18 @@ OF_STATUS = {
     426: {"Connection": "close, Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"},
 }
 WORDS = {"Connection": "close", "Content-Type": "text/plain; charset=utf-8"}
+PAGE_FILE = pathlib.Path(__file__).resolve().parents[2] / "src/web/index.html"
 PAGE_FIELDS = {
     "Connection": "close", "Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-cache",
+    "ETag": '"%x-%x"' % tuple(map(int, subprocess.check_output(["cksum", PAGE_FILE]).split()[:2])),
+    "Vary": "Accept-Encoding", "Cross-Origin-Resource-Policy": "same-origin",
     "Content-Security-Policy":
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; require-trusted-types-for 'script'; "
+        "trusted-types 'none'",
     "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
 }
-PAGE_BODY = (pathlib.Path(__file__).resolve().parents[2] / "src/web/index.html").read_bytes()
+PAGE_BODY = PAGE_FILE.read_bytes()
 
 KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455's own
 ZERO_KEY, ZERO_ACCEPT = "AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="
@@ -433,7 +438,7 @@ SIZES = section(
     ("names in capitals", re.sub(rb"\r\n[\w-]+:", lambda m: m[0].upper(), OPENING), OPENED),
     ("fields in another order", head(ECHO, *(f"{n}: {v}" for n, v in reversed(FIELDS))), OPENED),
     ("what browsers send besides",
-     opening("Origin: null", "User-Agent: x (y)", "Pragma: no-cache", "Cookie: a=b", "Accept-Language: de;q=1"),
+     opening("Origin: http://localhost:1", "User-Agent: x (y)", "Pragma: no-cache", "Cookie: a=b", "Accept-Language: de;q=1"),
      OPENED),
     ("an empty value", opening("X:"), OPENED),
     ("every character of a name", opening("!#$%&'*+-.^_`|~09azAZ: x"), OPENED),
