@@ -95,8 +95,8 @@ def test_open_loop(daemon):
     assert r["rate"] == 200 and "window" not in r
     check_integrity(r, 8)
     check_latency(r["latency_us"])
-    assert r["messages_per_s"] == pytest.approx(200, rel=0.2)
-    assert r["latency_us"]["count"] == pytest.approx(200 * 1.5 * 8, rel=0.2)
+    assert r["messages_per_s"] == pytest.approx(200, rel=0.5)  # a machine that stalls has them come later
+    assert r["latency_us"]["count"] == pytest.approx(200 * 1.5 * 8, rel=0.5)
 
 
 def test_a_stall_counts_for_every_message_that_was_due(daemon):

@@ -171,7 +171,7 @@ def test_slow_reader_gets_everything_within_send_queue(start):
 
 def test_echo_client_that_does_not_read_is_not_read_either(start):
     """Its own answers cannot fill the queue: it is slowed down by TCP."""
-    d = start('endpoint "/*" { handler = echo }\nsend_queue = 1M\n')
+    d = start('endpoint "/*" { handler = echo }\nsend_queue = 1M\nbyte_rate = 0\n')
     c = d.connect(receive_buffer=4096)
     c.sock.settimeout(1)
     sent, data = 0, frame(TEXT, "z" * 10000)
