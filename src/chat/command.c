@@ -480,6 +480,7 @@ static struct payload *relayed_direct(struct ask *a, const char *to)
 	json_object_set_new(o, "to", json_string(to));
 	json_object_set_new(o, "type", json_string("direct"));
 	json_object_set_new(o, "time", json_integer(clock_wall_ms()));
+	json_object_del(o, "between"); /* of stored ones alone */
 	return message_encode_relayed(a->m, "", clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
 }
 

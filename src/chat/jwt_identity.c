@@ -96,11 +96,17 @@ static bool is_typ(const json_t *typ)
 	return typ == NULL || (json_is_string(typ) && strcasecmp(json_string_value(typ), "JWT") == 0);
 }
 
+/* jansson passes over a NUL behind a number, where others end. NULL: it is not JSON, or has a member twice. */
+static json_t *json_of(const char *text, size_t len)
+{
+	return memchr(text, '\0', len) ? NULL : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+}
+
 static bool read_header(struct header *h, const char *text, size_t len)
 {
 	json_t *kid;
 
-	h->json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	h->json = json_of(text, len);
 	kid = json_object_get(h->json, "kid");
 	h->algorithm = json_string_value(json_object_get(h->json, "alg"));
 	h->kid = json_string_value(kid);
@@ -258,7 +264,7 @@ static const char *read_identity(struct identity *id, const json_t *claims, int6
 struct identity *jwt_identity_of_claims(const struct jwt_issuer *i, const char *claims, size_t len, int64_t now,
 					const char **why)
 {
-	json_t *o = json_loadb(claims, len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *o = json_of(claims, len);
 	struct identity *id = NULL;
 	int64_t expires;
 

@@ -63,6 +63,10 @@ static int keep_one(void)
 
 	if (syscall(SYS_capget, &head, set) < 0)
 		return -1;
+	/* In the unit, whose filter has no capset, there is nothing to give up but what is ambient. */
+	if (((set[0].permitted | set[0].inheritable) & ~one) == 0 && (set[1].permitted | set[1].inheritable) == 0 &&
+	    set[0].effective == set[0].permitted)
+		return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL ? -1 : 0;
 	set[0].effective = set[0].permitted &= one;
 	set[1].effective = set[1].permitted = 0;
 	set[0].inheritable = set[1].inheritable = 0; /* and with them what is ambient */

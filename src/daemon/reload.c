@@ -21,8 +21,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* Besides connections: listeners, logs, epoll and what libraries open; and for each worker but the first. */
-#define OTHER_FILES 64
+/*
+ * Besides connections: listeners, logs, epoll, what libraries open, and 64 clients who are told that there are too many
+ * (TOLD_FULL in net/listener.c); and for each worker but the first.
+ */
+#define OTHER_FILES 128
+#define FEWEST_CONNECTIONS 64
 #define FILES_A_WORKER 8
 
 struct reload {
@@ -96,7 +100,7 @@ static void fit_to_file_limit(struct config *cfg)
 		return;
 	log_warning("max_connections is lowered to what the file limit allows", "max_connections=%u limit=%llu",
 		    cfg->max_connections, (unsigned long long)r.rlim_cur);
-	cfg->max_connections = r.rlim_cur > others + OTHER_FILES ? (uint32_t)(r.rlim_cur - others) : OTHER_FILES;
+	cfg->max_connections = r.rlim_cur > others + FEWEST_CONNECTIONS ? (uint32_t)(r.rlim_cur - others) : FEWEST_CONNECTIONS;
 }
 
 void reload_prepare(struct config *cfg)

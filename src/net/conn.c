@@ -169,9 +169,10 @@ static int queue(struct conn *c, const char *data, size_t len)
 {
 	size_t waiting = output_len(c);
 
-	if (waiting + len > worker_here->opts.send_queue || !queues_room(c, len) || (c->bev == NULL && !attach(c)) ||
+	if (waiting + len > worker_here->opts.send_queue || (c->bev == NULL && !attach(c)) ||
 	    add_output(c, data, len) < 0)
 		return -1;
+	queues_grew(worker_here);
 	if (waiting == 0) {
 		c->stuck = 0;
 		c->backlog = 0;

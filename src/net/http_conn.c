@@ -41,7 +41,7 @@ static void answer_with_body(struct conn *c, const struct conn_answer *a, bool h
 	char out[HEAD_MAX];
 
 	conn_write(c, out, write_head(out, a, a->type, a->body_len));
-	if (!head_only && a->body_len && c->state == CONN_HANDSHAKE)
+	if (c->state == CONN_HANDSHAKE && !head_only && a->body_len) /* else A is gone */
 		conn_write_static(c, a->body, a->body_len);
 }
 

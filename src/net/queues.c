@@ -43,6 +43,7 @@ static void drop_queue(struct conn *c)
 	struct evbuffer *out = bufferevent_get_output(c->bev);
 
 	conn_close(c, CLOSE_queues_full, NULL);
+	stats_add(STAT_bytes_out, -(int64_t)evbuffer_get_length(out)); /* which draining takes for sent */
 	evbuffer_unfreeze(out, 1);
 	evbuffer_drain(out, evbuffer_get_length(out));
 	evbuffer_freeze(out, 1);
@@ -81,24 +82,24 @@ static void relieve(struct worker *w)
 	report_queued(w);
 }
 
-bool queues_room(struct conn *c, size_t len)
+void queues_grew(struct worker *w)
 {
-	struct worker *w = worker_here;
-	uint8_t state = c->state;
 	int64_t others;
 
 	if (w->opts.shared == NULL || w->opts.queues_max == 0)
-		return true;
-	others = atomic_load_explicit(&w->opts.shared->queued, memory_order_relaxed) - w->queued;
-	if (others + queued_here() + (int64_t)len > w->opts.queues_max)
-		relieve(w);
+		return;
 	if (queued_here() - w->queued > QUEUED_UNTOLD)
 		report_queued(w);
-	return c->state == state;
+	others = atomic_load_explicit(&w->opts.shared->queued, memory_order_relaxed) - w->queued;
+	if (others + queued_here() <= w->opts.queues_max)
+		return;
+	w->relief_due = true;
+	worker_reap_soon(w);
 }
 
 void queues_sweep(struct worker *w)
 {
+	w->relief_due = false;
 	if (w->opts.shared && w->opts.queues_max && report_queued(w) > w->opts.queues_max)
 		relieve(w);
 }

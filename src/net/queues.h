@@ -4,21 +4,18 @@
  * Each worker knows what waits for its own readers, and tells the others when
  * that has grown by some, and once a second. Where all of it is too much the
  * worker that has its share or more of it drops those connections for which
- * most waits, with a reset: what waits for them is gone at once.
+ * most waits, with a reset: what waits for them is gone at once. Within a
+ * turn, more may come to wait than may.
  */
 #ifndef NATTER_NET_QUEUES_H
 #define NATTER_NET_QUEUES_H
 
-#include <stdbool.h>
-#include <stddef.h>
-
-struct conn;
 struct worker;
 
-/* LEN bytes are about to wait for C. Whether it is there still to wait for them. */
-bool queues_room(struct conn *c, size_t len);
+/* More waits than before: if it is too much, that is seen to at the end of the turn, for whoever writes may be walking a list. */
+void queues_grew(struct worker *w);
 
-/* Once a second. */
+/* At the end of such a turn, and once a second. */
 void queues_sweep(struct worker *w);
 
 #endif

@@ -3,6 +3,7 @@
 #include "net/worker.h"
 #include "net/conn.h"
 #include "net/fanout.h"
+#include "net/queues.h"
 #include "net/sender.h"
 #include "net/sweep.h"
 
@@ -109,6 +110,8 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	w->reap_due = false;
+	if (w->relief_due)
+		queues_sweep(w);
 	conn_reap(w);
 	if (w->leaving && connections(w) == 0)
 		event_base_loopbreak(w->base);

@@ -126,7 +126,7 @@ struct worker {
 	size_t spare_size;
 	int64_t queued; /* what this one last added to shared->queued */
 	uint64_t flush_rest; /* us from the last flush until there is something to do for the next; 0: it goes on */
-	bool flush_due, reap_due, post_due;
+	bool flush_due, reap_due, post_due, relief_due;
 
 	struct sender *sender;        /* of what rooms are sent */
 	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */

@@ -384,9 +384,12 @@ async function loadOlder() {
 	const talk = current;
 	if (!talk?.more || talk.loading || talk.lowest === Infinity || chat.state !== 'open')
 		return;
+	const { resets } = talk;
 	talk.loading = true;
 	try {
-		talk.older(await talk.place.history({ before: talk.lowest, limit: PAGE }));
+		const page = await talk.place.history({ before: talk.lowest, limit: PAGE });
+		if (resets === talk.resets) // else it is of another past
+			talk.older(page);
 	} catch (error) {
 		toast(inWords(error));
 		await new Promise((done) => setTimeout(done, 2000));
@@ -396,7 +399,6 @@ async function loadOlder() {
 }
 
 /* What one has seen is read. */
-let reading;
 function seen() {
 	const talk = current;
 	if (!talk?.loaded || document.hidden || !log.pinned)
@@ -408,8 +410,8 @@ function seen() {
 	if (talk.newest <= talk.readTo)
 		return;
 	talk.readTo = talk.newest;
-	clearTimeout(reading);
-	reading = setTimeout(() => {
+	clearTimeout(talk.reading);
+	talk.reading = setTimeout(() => {
 		if (chat.user)
 			talk.place.read(talk.readTo).catch(() => {});
 		if (talk.place.epoch)
@@ -681,7 +683,7 @@ chat.on('token_expiring', () => {
 	showBanner();
 });
 chat.on('direct', (m) => {
-	if (m.between)
+	if (m.seq)
 		talkOf(`@${m.between.find((user) => user !== chat.user) ?? chat.user}`).title = titleOf(m);
 	else if (m.name && nameKey(m.name) !== nameKey(chat.name))
 		arrived(talkOf(`~${m.name}`), m);
@@ -809,6 +811,10 @@ text.addEventListener('keydown', (event) => {
 });
 $('editing').querySelector('button').addEventListener('click', () => {
 	stopEditing();
+	text.focus();
+});
+document.querySelector('.skip').addEventListener('click', (event) => {
+	event.preventDefault(); // #text would be a room
 	text.focus();
 });
 $('newer').addEventListener('click', () => {
@@ -974,8 +980,15 @@ function openMe() {
 }
 
 async function logIn(token) {
+	const { token: was } = chat.options;
 	ended = null;
-	await chat.auth(token);
+	try {
+		await chat.auth(token);
+	} catch (error) {
+		if (chat.state === 'open') // refused: the next connection is to go on as this one
+			chat.options.token = was;
+		throw error;
+	}
 	here.set('token', token);
 	expiring = false;
 	if (chat.name)

@@ -111,10 +111,10 @@ class Place extends Emitter {
 		m.cid = this._own.get(m.seq);
 		this._own.delete(m.seq);
 		if (m.type !== 'deleted')
-			this._emit(m.target ? m.type : 'message', m);
+			this._emit(/^(edit|delete)$/.test(m.type) ? m.type : 'message', m);
 	}
 
-	/* Asks for what was missed, or with REASON for the past; what comes meanwhile is held. */
+	/* Asks for what was missed, or with REASON for the past. */
 	_fetch(reason) {
 		const { chat, seq: after, _history: limit } = this, asking = this._asking = {};
 		this._held ??= [];
@@ -130,6 +130,7 @@ class Place extends Emitter {
 			this._held = null;
 			if (reason) {
 				this.seq = messages.at(-1)?.seq ?? this.seq;
+				this._time = messages.at(-1)?.time;
 				this._emit('reset', { reason, messages, more });
 			} else {
 				messages.forEach((it) => this._receive(it, true));
@@ -227,6 +228,11 @@ class Room extends Place {
 		super._away();
 		this.#entered = false;
 		this.state = 'joining';
+	}
+
+	_over(error) {
+		this.#up.reject(error);
+		this.#up = deferred();
 	}
 
 	#gone(error) {
@@ -327,7 +333,7 @@ class Natter extends Emitter {
 	}
 
 	with(user, { history } = {}) {
-		const it = this.#conversations.get(user) ?? new Conversation({ chat: this, user, _where: { with: user }, seq: this.#directsOf && 0 });
+		const it = this.#conversations.get(user) ?? new Conversation({ chat: this, user, _where: { with: user, room: undefined }, seq: this.#directsOf && 0 });
 		this.#conversations.set(user, it);
 		it._history ??= history;
 		if (this.state === 'open')
@@ -440,7 +446,7 @@ class Natter extends Emitter {
 		}
 	}
 
-	/* What was sent before is sent again only where the server must know its cid. */
+	/* Sent again only where the server must know the cid. */
 	#objection({ text, type, since, sender }) {
 		if (new TextEncoder().encode(text).length > this.limits.max_message)
 			return 'too_big';
@@ -475,13 +481,13 @@ class Natter extends Emitter {
 		const mine = (does) => (event) => ws === this.#ws && does(event);
 		ws.onmessage = mine(({ data }) => this.#receive(JSON.parse(data)));
 		ws.onclose = mine(({ code, reason }) => this._lost(code, reason));
-		ws.onerror = mine(() => this.#heard || this._lost()); // `close` does not follow everywhere
+		ws.onerror = mine(() => this.#heard || this._lost());
 		this.#heard = this.#pinged = this.#openSince = this.#due = 0;
 		this.#timer = setTimeout(mine(() => this._lost()), this.options.connectTimeout);
 		this.#set('connecting');
 	}
 
-	/* All is asked at once; when it is answered, we are open. */
+	/* All is asked at once. */
 	async #hello(m) {
 		const ws = this.#ws, session = this.#session, { name } = this.options, asked = [];
 		this.#become(m);
@@ -511,7 +517,7 @@ class Natter extends Emitter {
 			this._rooms.forEach((it) => it._enter());
 			await Promise.all(asked);
 		} catch (error) {
-			if (ws === this.#ws && error.code && error.code !== 'storage_unavailable')
+			if (ws === this.#ws && error instanceof NatterError && error.code !== 'storage_unavailable')
 				this.#end(error);
 			else if (ws === this.#ws)
 				this._lost(1006, error.message);
@@ -548,6 +554,7 @@ class Natter extends Emitter {
 		this.#hangUp();
 		this._drop(() => true, error);
 		this.#up.reject(error);
+		this._rooms.forEach((it) => it._over(error));
 		this.#set('closed');
 		this._emit('close', { code, reason: error.message, final: true, error });
 	}
@@ -595,13 +602,13 @@ class Natter extends Emitter {
 			e?.resolve(m);
 		} else if (type === 'welcome') {
 			this.#hello(m);
-		} else if (m.between && this.#directs) {
-			if (this.#directs.push(m) > HELD_MAX)
-				this._lost();
-		} else if (m.between) {
-			this.with(m.between.find((user) => user !== this.user) ?? this.user)._receive(m);
 		} else if (m.room !== undefined) {
 			this._rooms.get(m.room)?._event(m);
+		} else if (m.between && m.seq) {
+			if (!this.#directs)
+				this.with(m.between.find((user) => user !== this.user) ?? this.user)._receive(m);
+			else if (this.#directs.push(m) > HELD_MAX)
+				this._lost();
 		} else {
 			if (type === 'renamed')
 				this.name = m.name;

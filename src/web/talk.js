@@ -15,6 +15,7 @@ export class Talk {
 	more = false; // there is an earlier past than that of items
 	loaded = false; // the past is known
 	readTo = 0; // seq
+	resets = 0; // how often the past was told anew
 	unread = 0;
 	calls = 0; // those of them that speak to us
 	draft = '';
@@ -61,7 +62,9 @@ export class Talk {
 		this.items = [];
 		this.#bySeq.clear();
 		this.#lowest = Infinity;
+		const first = !this.loaded;
 		this.loaded = true;
+		this.resets++;
 		this.more = more;
 		if (known.length && !more && !known.some(same)) {
 			this.items = before;
@@ -69,15 +72,15 @@ export class Talk {
 				delete item.seq;
 			this.note('The server has started anew. What is above this line is only in this window.');
 		}
-		messages.forEach((m) => this.take(m));
-		if (reason === 'joined') // what came while we asked
+		messages.forEach((m) => this.take({ ...m, cid: undefined })); // whatever it says there
+		if (first) // what came while we asked
 			before.filter((item) => item.seq > last).forEach((item) => this.#push(item));
 		for (const item of waiting)
 			this.#pushWaiting(item);
 	}
 
 	older({ messages, more }) {
-		const items = messages.map((m) => this.#item(m)).filter((item) => item && !this.#bySeq.has(item.seq));
+		const items = messages.map((m) => this.#item({ ...m, cid: undefined })).filter((item) => item && !this.#bySeq.has(item.seq));
 		this.#lowest = Math.min(this.#lowest, ...messages.map((m) => m.seq));
 		items.forEach((item) => this.#bySeq.set(item.seq, item));
 		this.items.unshift(...items);
@@ -159,7 +162,7 @@ export class Talk {
 	/* ---- */
 
 	#item(m) {
-		if (m.target || (m.type !== 'deleted' && typeof m.message !== 'string'))
+		if (m.type === 'edit' || m.type === 'delete' || (m.type !== 'deleted' && typeof m.message !== 'string'))
 			return null;
 		return {
 			kind: 'message', seq: m.seq, time: m.time ?? Date.now(), name: typeof m.name === 'string' ? m.name : '',

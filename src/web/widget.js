@@ -158,7 +158,12 @@ async function start() {
 		await Promise.all(['natter.mjs', 'talk.js', 'log.js', 'words.js'].map((it) => import(at(it).href)));
 	const chat = host.chat = new Natter(at('./'), {
 		name: kept('name') ?? name, storage: storage(),
-		token: tokenUrl ? async () => (await (await fetch(tokenUrl, { credentials: 'include' })).text()).trim() : token,
+		token: tokenUrl ? async () => {
+			const answer = await fetch(tokenUrl, { credentials: 'include' });
+			if (!answer.ok)
+				throw new Error(`${tokenUrl}: ${answer.status}`); // tried again
+			return (await answer.text()).trim();
+		} : token,
 	});
 	const room = host.room = chat.join(roomName, { history: HISTORY });
 	const talk = new Talk('', title), typists = new Map();
@@ -199,12 +204,14 @@ async function start() {
 		return row;
 	};
 	const older = async () => {
-		if (!talk.more || talk.loading || chat.state !== 'open')
+		if (!talk.more || talk.loading || room.state !== 'joined')
 			return;
 		talk.loading = true;
 		try {
 			talk.older(await room.history({ before: talk.lowest, limit: PAGE }));
-		} catch { /* at the next scrolling */ }
+		} catch {
+			await new Promise((done) => setTimeout(done, 2000));
+		}
 		talk.loading = false;
 		changed();
 	};

@@ -26,7 +26,7 @@ setTimeout(() => {
 	console.error('the tests of the chat page took more than 5 minutes');
 	natterd?.child.kill('SIGKILL');
 	process.exit(1);
-}, 300000).unref();
+}, 600000).unref();
 
 const settings = (who) => (dir) => `announce = name\nstate_dir = "${dir}"\nmessage_rate = 100000\n` +
 	`message_burst = 100000\nsend_queue = 64M\nhistory_max = 200\n${people(who)}`;
@@ -459,7 +459,7 @@ test('on a phone, all is in reach and nothing sticks out', LIMIT, async () => {
 	const fromEnd = () => page.locator('#log').evaluate((log) => log.scrollHeight - log.scrollTop - log.clientHeight);
 	assert.ok(await fromEnd() < 2); // it follows what is said …
 	await page.locator('#log').evaluate((log) => { log.scrollTop = 0; });
-	await page.waitForTimeout(100);
+	await page.getByRole('button', { name: 'To the newest' }).waitFor();
 	put(bot, { message: 'newest' });
 	await page.getByRole('button', { name: '1 new message' }).waitFor();
 	assert.equal(await page.locator('#log').evaluate((log) => log.scrollTop), 0); // … but not while one reads

@@ -366,6 +366,7 @@ test('the server has forgotten the session: what was sent and not answered is re
 	proxy.cut();
 	const waiting = room.send('written in the tunnel');
 	await sleep(2500);
+	chat.options.pingTimeout = 10000; // from here on nothing is silent but by accident
 	proxy.heal();
 	await rejects(sent, 'outcome_unknown');
 	await waiting;
@@ -429,11 +430,12 @@ test('a room of another epoch, and a store that is away for a moment', async () 
 test('links that die: half-open ones, servers that never answer, refused ones', async () => {
 	const d = await start();
 	const proxy = opened(await Proxy.start(d.port));
-	const chat = client(proxy, { connectTimeout: 300, pingInterval: 150, pingTimeout: 200 });
+	const chat = client(proxy, { connectTimeout: 10000, pingInterval: 150, pingTimeout: 10000 });
 	const closes = hear(chat, 'close');
 	await chat.connect();
 	await sleep(600); // it answers pings
 	assert.equal(closes.length, 0);
+	Object.assign(chat.options, { connectTimeout: 300, pingTimeout: 200 });
 	proxy.silence();
 	await closes.next();
 	await chat.connect();
@@ -530,12 +532,13 @@ test('on waking a dead link is found out', async () => {
 	try {
 		const d = await start();
 		const proxy = opened(await Proxy.start(d.port));
-		const chat = client(proxy, { pingTimeout: 1500 });
+		const chat = client(proxy, { pingTimeout: 6000 });
 		const closes = hear(chat, 'close');
 		await chat.connect();
 		listeners.online();
-		await sleep(700);
+		await sleep(2500);
 		assert.equal(closes.length, 0);
+		chat.options.pingTimeout = 600;
 		proxy.silence();
 		listeners.pageshow();
 		await closes.next();

@@ -25,7 +25,7 @@ before(async () => {
 		response.end(pages[request.url] ?? '<!doctype html><title>a site</title>');
 	}).listen(0, '127.0.0.1');
 	[natterd, browser] = await Promise.all([
-		Natterd.start(`announce = name\nstate_dir = "${state}"\njournal = sqlite\nmessage_rate = 0`), launchChromium(), once(site, 'listening')]);
+		Natterd.start(`announce = name\nstate_dir = "${state}"\njournal = sqlite\ndurability = disk\nmessage_rate = 0`), launchChromium(), once(site, 'listening')]);
 }, { timeout: 60000 });
 
 after(async () => {
@@ -118,7 +118,7 @@ test('offline and online; a reload keeps the session, a copied tab begins its ow
 	const page = await openPage(context, options);
 	await page.evaluate(() => room.send('before'));
 
-	await page.evaluate(() => { chat.options.minDelay = chat.options.maxDelay = 1e6; });
+	await page.evaluate(() => { chat.options.minDelay = chat.options.maxDelay = 1e6; chat.options.connectTimeout = 20000; });
 	await natterd.kill();
 	await page.waitForFunction(() => chat.state === 'waiting');
 	await natterd.run();

@@ -54,7 +54,7 @@ class Page {
 
 async function start(workers) {
 	const state = await mkdtemp(path.join(tmpdir(), 'natter-js-'));
-	const natterd = await Natterd.start(['announce = name', `state_dir = "${state}"`, 'journal = sqlite', 'message_rate = 0',
+	const natterd = await Natterd.start(['announce = name', `state_dir = "${state}"`, 'journal = sqlite', 'durability = disk', 'message_rate = 0',
 		`workers = ${workers}`, token('bob'), token('carl')].join('\n'));
 	running.push(() => rm(state, { recursive: true }), () => natterd.stop());
 	return natterd;

@@ -55,7 +55,7 @@ export class Natterd {
 		this.child = spawn(binary, [...user, '-c', this.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
 		this.child.stderr.on('data', (data) => { this.log += data; });
 		this.ended = once(this.child, 'exit').catch((error) => { this.log += error; });
-		for (let tries = 0; tries < 200; tries++) {
+		for (let tries = 0; tries < 1200; tries++) {
 			if (this.child.exitCode !== null)
 				break;
 			const answer = await fetch(this.url).catch(() => null);
@@ -82,9 +82,18 @@ export class Natterd {
 /* Playwright gives it a fresh user-data-dir and removes it at close(). */
 export async function launchChromium() {
 	const { chromium } = await import('playwright-core');
-	return chromium.launch({
+	const browser = await chromium.launch({
 		executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
 		args: ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run',
 			'--disable-background-networking', '--disable-component-update', '--disable-sync'],
 	});
+	/* What a browser leaves behind may keep node for good: when it is gone, nobody waits for that for long. */
+	browser.on('disconnected', () => setTimeout(() => process.exit(), 10000).unref());
+	return browser;
 }
+
+/* Nothing here takes as long as this, unless it is stuck. */
+setTimeout(() => {
+	console.error('stuck for ten minutes');
+	process.exit(1);
+}, 600000).unref();

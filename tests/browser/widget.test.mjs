@@ -16,7 +16,7 @@ const open = [];
 setTimeout(() => {
 	natterd?.child.kill('SIGKILL');
 	process.exit(1);
-}, 300000).unref();
+}, 600000).unref();
 
 before(async () => {
 	site = http.createServer((request, answer) => {

@@ -5,6 +5,7 @@ natterd.conf is natterd's configuration. Each proxy runs on free ports with a
 folder of its own for all that it writes, and is ended with its test.
 """
 import os
+import random
 import re
 import shutil
 import socket
@@ -26,9 +27,15 @@ def find(program):
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """One that the system does not give to others who ask for any, before the proxy has it."""
+    while True:
+        port = random.randrange(10000, 30000)
+        try:
+            with socket.socket() as s:
+                s.bind(("127.0.0.1", port))
+                return port
+        except OSError:
+            pass
 
 
 def has_ipv6():
