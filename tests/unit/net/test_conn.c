@@ -1022,11 +1022,13 @@ static struct conn *stuff(size_t i, size_t len)
 	int little = 2048;
 
 	put(join_at(i), REQUEST, sizeof(REQUEST) - 1);
+	setsockopt(clients[i].fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
 	expect_text(&clients[i], ACCEPTED);
 	c = up.conn;
 	setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
-	while (c->state == CONN_OPEN && conn_waiting(c) < len)
-		conn_write(c, bytes, sizeof(bytes));
+	for (int k = 0; k < 20; k++, turn()) /* until the system takes no more of it */
+		while (c->state == CONN_OPEN && conn_waiting(c) < len)
+			conn_write(c, bytes, sizeof(bytes));
 	return c;
 }
 
@@ -1049,6 +1051,7 @@ static void test_queues_max(void **state)
 	assert_int_equal(most->state, CONN_OPEN);
 	while (stats_read(worker_stats(worker), STAT_closed_queues) == 0) {
 		assert_true(stats_read(worker_stats(worker), STAT_backlog_bytes) <= 100000);
+		assert_true(conn_is_open(more) && conn_is_open(most));
 		conn_write(more, bytes, sizeof(bytes));
 		turn();
 	}
