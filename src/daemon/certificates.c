@@ -1,20 +1,14 @@
 #include <config.h>
 
 #include "daemon/certificates.h"
+#include "daemon/secret_file.h"
 
 #include "net/tls.h"
 #include "net/tls_tickets.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* More of a file of ticket keys is not read. */
-#define SECRET_MAX 4096
 
 struct of_listener {
 	char *name;
@@ -30,54 +24,19 @@ struct certificates {
 
 /* ---- tickets ---- */
 
-/* What is wrong with the open file, or NULL: BUF has its *LEN bytes. */
-static const char *read_secret(int fd, unsigned char buf[SECRET_MAX], size_t *len)
-{
-	struct stat st;
-	ssize_t n;
-
-	if (fstat(fd, &st) < 0)
-		return strerror(errno);
-	if (!S_ISREG(st.st_mode))
-		return "it is no file";
-	if (st.st_mode & (S_IROTH | S_IWOTH))
-		return "everybody on this machine can read or write it: chmod o-rw it";
-	do
-		n = read(fd, buf, SECRET_MAX);
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return strerror(errno);
-	if (n < TLS_TICKETS_SECRET_MIN)
-		return "it has fewer than 32 bytes: openssl rand -out it 48";
-	*len = (size_t)n;
-	return NULL;
-}
-
-/* As memset, but not to be left out because nobody reads it. */
-static void wipe(unsigned char *buf, size_t len)
-{
-	volatile unsigned char *p = buf;
-
-	while (len--)
-		*p++ = 0;
-}
-
 static struct tls_tickets *tickets_of_file(const char *path, uint32_t lifetime, char *err, size_t errlen)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would keep us waiting */
 	struct tls_tickets *t = NULL;
-	unsigned char secret[SECRET_MAX];
-	const char *why;
-	size_t len = 0;
+	struct secret_file secret;
+	const char *why = secret_file_read(&secret, path, true);
 
-	why = fd < 0 ? strerror(errno) : read_secret(fd, secret, &len);
+	if (why == NULL && secret.len < TLS_TICKETS_SECRET_MIN)
+		why = "it has fewer than 32 bytes: openssl rand -out it 48";
 	if (why)
 		snprintf(err, errlen, "tls_ticket_file %s: %s", path, why);
 	else
-		t = tls_tickets_new(lifetime, secret, len);
-	wipe(secret, sizeof(secret));
-	if (fd >= 0)
-		close(fd);
+		t = tls_tickets_new(lifetime, (const unsigned char *)secret.bytes, secret.len);
+	secret_file_wipe(&secret);
 	return t;
 }
 

@@ -343,40 +343,32 @@ static int open_twin(const struct listener *first)
 
 #endif
 
-struct listener *listener_twin(struct listener *first)
+/* Another one where OF listens, on FD (taken; -1: errno says why there is none). NULL with errno. */
+static struct listener *sibling(const struct listener *of, const char *name, int fd)
 {
-	struct listener *l = new_listener(first->name, first->backlog);
-	int e;
+	struct listener *l = fd >= 0 ? new_listener(name, of->backlog) : NULL;
+	int e = errno;
 
-	if (l == NULL)
-		return NULL;
-	l->port = first->port;
-	l->address = strdup(first->address);
-	l->fd = open_twin(first);
-	if (l->address && l->fd >= 0)
-		return l;
-	e = errno;
-	listener_free(l);
+	if (l) {
+		l->fd = fd;
+		l->port = of->port;
+		l->address = strdup(of->address);
+		if (l->address)
+			return l;
+		e = errno;
+		listener_free(l);
+	} else if (fd >= 0) {
+		close(fd);
+	}
 	errno = e;
 	return NULL;
 }
 
+struct listener *listener_twin(struct listener *first) { return sibling(first, first->name, open_twin(first)); }
+
 struct listener *listener_heir(const struct listener *of, const char *name)
 {
-	struct listener *l = new_listener(name, of->backlog);
-	int e;
-
-	if (l == NULL)
-		return NULL;
-	l->port = of->port;
-	l->address = strdup(of->address);
-	l->fd = fcntl(of->fd, F_DUPFD_CLOEXEC, 0);
-	if (l->address && l->fd >= 0)
-		return l;
-	e = errno;
-	listener_free(l);
-	errno = e;
-	return NULL;
+	return sibling(of, name, fcntl(of->fd, F_DUPFD_CLOEXEC, 0));
 }
 
 void listener_hand_over(struct listener *l, struct listener *heir)
