@@ -8,7 +8,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { launchChromium, Natterd } from './natterd.mjs';
+import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
 import { Proxy, random } from './proxy.mjs';
 
 const SEED = Number(process.env.NATTER_SEED ?? Date.now() % 1e6);
@@ -26,7 +26,7 @@ before(async () => {
 	}).listen(0, '127.0.0.1');
 	[natterd, browser] = await Promise.all([
 		Natterd.start(`announce = name\nstate_dir = "${state}"\njournal = sqlite\ndurability = disk\nmessage_rate = 0`), launchChromium(), once(site, 'listening')]);
-}, { timeout: 60000 });
+}, LIMIT);
 
 after(async () => {
 	await browser?.close();
@@ -34,7 +34,7 @@ after(async () => {
 	site?.close();
 	site?.closeAllConnections();
 	await rm(state, { recursive: true, force: true });
-}, { timeout: 60000 });
+}, LIMIT);
 
 /* A page of the other site that has natter.js from natterd, and a room in it whose log it keeps. */
 async function openPage(context, options) {
@@ -64,7 +64,7 @@ function begin(page, { url, room, name }) {
 	}, [url, room, name]);
 }
 
-test(`two pages in bad networks, and a daemon that is killed (seed ${SEED})`, { timeout: 60000 }, async () => {
+test(`two pages in bad networks, and a daemon that is killed (seed ${SEED})`, LIMIT, async () => {
 	const chance = random(SEED);
 	const [a, b] = [await Proxy.start(natterd.port), await Proxy.start(natterd.port)];
 	const context = await browser.newContext();
@@ -112,7 +112,7 @@ test(`two pages in bad networks, and a daemon that is killed (seed ${SEED})`, { 
 	await b.stop();
 });
 
-test('offline and online; a reload keeps the session, a copied tab begins its own', { timeout: 60000 }, async () => {
+test('offline and online; a reload keeps the session, a copied tab begins its own', LIMIT, async () => {
 	const context = await browser.newContext();
 	const options = { url: natterd.url, room: 'home', name: 'eve' };
 	const page = await openPage(context, options);
@@ -141,7 +141,7 @@ test('offline and online; a reload keeps the session, a copied tab begins its ow
 	await context.close();
 });
 
-test('as a module, from another server', { timeout: 60000 }, async () => {
+test('as a module, from another server', LIMIT, async () => {
 	const context = await browser.newContext();
 	const page = await context.newPage();
 	await page.goto(`http://127.0.0.1:${site.address().port}/module`);

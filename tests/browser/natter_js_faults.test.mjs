@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import WebSocket from 'ws';
 
 import { Natter } from '../../src/web/natter.mjs';
-import { Natterd } from './natterd.mjs';
+import { LIMIT, Natterd } from './natterd.mjs';
 import { Proxy, random } from './proxy.mjs';
 
 const SEED = Number(process.env.NATTER_SEED ?? Date.now() % 1e6);
@@ -101,7 +101,7 @@ function expectOnceInOrder(pages, prefixes) {
 	}
 }
 
-test(`a guest and a user in bad networks, while the daemon is killed (seed ${SEED})`, { timeout: 60000 }, async (t) => {
+test(`a guest and a user in bad networks, while the daemon is killed (seed ${SEED})`, LIMIT, async (t) => {
 	const chance = random(SEED);
 	const natterd = await start(2);
 	const [a, b] = [await through(natterd), await through(natterd)];
@@ -139,7 +139,7 @@ test(`a guest and a user in bad networks, while the daemon is killed (seed ${SEE
 	t.diagnostic(`breaks: ${all.map((page) => page.breaks)}`);
 });
 
-test(`direct messages in bad networks (seed ${SEED})`, { timeout: 60000 }, async (t) => {
+test(`direct messages in bad networks (seed ${SEED})`, LIMIT, async (t) => {
 	const chance = random(SEED + 1);
 	const natterd = await start(2);
 	const [b, c] = [await through(natterd), await through(natterd)];

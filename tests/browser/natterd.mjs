@@ -19,13 +19,18 @@ const binary = path.resolve(process.env.NATTERD || path.join(here, '../../natter
 /* Its files are those of who runs the tests, root as well. */
 const user = process.getuid?.() === 0 ? ['-u', 'root'] : [];
 
+/* A test that takes this long is stuck; the slowest takes a quarter of it with a sanitizer and two more suites beside it. */
+export const LIMIT = { timeout: 180000 };
+
+/* One that the system does not give to others who ask for any, before the daemon has it (or has it again). */
 async function freePort() {
-	const server = net.createServer().listen(0, '127.0.0.1');
-	await once(server, 'listening');
-	const { port } = server.address();
-	server.close();
-	await once(server, 'close');
-	return port;
+	for (;;) {
+		const server = net.createServer().listen(10000 + Math.floor(Math.random() * 20000), '127.0.0.1');
+		const port = await once(server, 'listening').then(() => server.address().port, () => 0);
+		server.close();
+		if (port)
+			return port;
+	}
 }
 
 export class Natterd {
@@ -53,6 +58,7 @@ export class Natterd {
 	/* Starts the daemon, and returns when it answers. */
 	async run() {
 		this.child = spawn(binary, [...user, '-c', this.conf], { stdio: ['ignore', 'ignore', 'pipe'] });
+		started.add(this.child);
 		this.child.stderr.on('data', (data) => { this.log += data; });
 		this.ended = once(this.child, 'exit').catch((error) => { this.log += error; });
 		for (let tries = 0; tries < 1200; tries++) {
@@ -92,8 +98,10 @@ export async function launchChromium() {
 	return browser;
 }
 
-/* Nothing here takes as long as this, unless it is stuck. */
+/* However a file of tests hangs, this ends it, and what it started. */
+const started = new Set();
 setTimeout(() => {
-	console.error('stuck for ten minutes');
+	console.error('stuck for fifteen minutes');
+	started.forEach((child) => child.kill('SIGKILL'));
 	process.exit(1);
-}, 600000).unref();
+}, 900000).unref();

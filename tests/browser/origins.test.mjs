@@ -9,7 +9,7 @@ import http from 'node:http';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { launchChromium, Natterd } from './natterd.mjs';
+import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
 
 let natterd, browser, site; // the site has no natterd: just a page, by any name of this machine
 
@@ -21,13 +21,13 @@ before(async () => {
 		answer.end('<!DOCTYPE html><title>a page</title>');
 	}).listen(0, '127.0.0.1');
 	await once(site, 'listening');
-}, { timeout: 60000 });
+}, LIMIT);
 
 after(async () => {
 	await browser?.close();
 	site?.close();
 	await natterd?.stop();
-}, { timeout: 60000 });
+}, LIMIT);
 
 /* What comes of a WebSocket that the page at URL opens: its first message, or 'refused'. */
 async function tryFrom(url, room = '/hijack', context = browser) {

@@ -19,7 +19,7 @@ export const people = (who = Object.keys(TOKENS)) => who.map((user) =>
 	`\trole = ${user === 'ann' ? 'moderator' : 'user'}\n}\n`).join('');
 
 export function watch(page) {
-	page.setDefaultTimeout(20000);
+	page.setDefaultTimeout(60000);
 	page.on('console', (m) => ['error', 'warning'].includes(m.type()) && troubles.push(m.text()));
 	page.on('pageerror', (e) => troubles.push(String(e)));
 	page.on('dialog', (d) => { troubles.push(`dialog: ${d.message()}`); d.dismiss(); });

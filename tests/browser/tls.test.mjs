@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 
-import { launchChromium, Natterd } from './natterd.mjs';
+import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
 import { connected, inRoom, say, seen } from './people.mjs';
 
 /* Makes cert.pem and key.pem in FOLDER. False: there is no openssl. */
@@ -36,7 +36,7 @@ async function openPage(browser, url) {
 	return { page, sockets };
 }
 
-test('a page over https chats over wss with one over http', { timeout: 60000 }, async (t) => {
+test('a page over https chats over wss with one over http', LIMIT, async (t) => {
 	const folder = mkdtempSync(path.join(tmpdir(), 'natter-tls-'));
 	t.after(() => rmSync(folder, { recursive: true, force: true }));
 	if (!certify(folder))

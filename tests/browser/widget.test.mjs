@@ -6,17 +6,11 @@ import { after, afterEach, before, test } from 'node:test';
 
 import axe from 'axe-core';
 
-import { launchChromium, Natterd } from './natterd.mjs';
+import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
 import { openWindow, say, seen, stored, troubles, watch } from './people.mjs';
 
-const LIMIT = { timeout: 60000 };
 let natterd, browser, site, shop;
 const open = [];
-
-setTimeout(() => {
-	natterd?.child.kill('SIGKILL');
-	process.exit(1);
-}, 600000).unref();
 
 before(async () => {
 	site = http.createServer((request, answer) => {

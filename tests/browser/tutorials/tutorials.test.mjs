@@ -4,7 +4,7 @@ import path from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-import { launchChromium, Natterd } from '../natterd.mjs';
+import { launchChromium, LIMIT, Natterd } from '../natterd.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 let chat, commands, browser;
@@ -13,12 +13,12 @@ const open = [];
 before(async () => {
 	[chat, commands, browser] = await Promise.all([Natterd.start('announce = address\npage = yes\norigins = {"*"}'),
 		Natterd.start('origins = {"*"}\nendpoint "/*" { handler = commands }'), launchChromium()]);
-}, { timeout: 60000 });
+}, LIMIT);
 
 after(async () => {
 	await browser?.close();
 	await Promise.all([chat?.stop(), commands?.stop()]);
-}, { timeout: 60000 });
+}, LIMIT);
 
 afterEach(async () => {
 	for (const page of open.splice(0)) {
@@ -52,7 +52,7 @@ async function fill(page, fields) {
 }
 
 for (const at of ['websocket.php', 'deamon.php', ''])
-	test(`the JSON chat at /${at}`, { timeout: 60000 }, async () => {
+	test(`the JSON chat at /${at}`, LIMIT, async () => {
 		const ann = await look('json.html', { ws: ws(chat, at) });
 		await says(ann, '.system', '127.0.0.1 connected');
 		const bob = await look('json.html', { ws: ws(chat, at) });
@@ -69,7 +69,7 @@ for (const at of ['websocket.php', 'deamon.php', ''])
 		assert.deepEqual(await lines(bob, '.status'), ['Connected!', 'Connection closed']);
 	});
 
-test('its older cousin: usermsg with name and color', { timeout: 60000 }, async () => {
+test('its older cousin: usermsg with name and color', LIMIT, async () => {
 	const address = { ws: ws(chat, 'demo/server.php') };
 	const ann = await look('usermsg.html', address);
 	await says(ann, '.system_msg', '127.0.0.1 connected');
@@ -83,7 +83,7 @@ test('its older cousin: usermsg with name and color', { timeout: 60000 }, async 
 	}
 });
 
-test('the echo server\'s commands, and status numbers', { timeout: 60000 }, async () => {
+test('the echo server\'s commands, and status numbers', LIMIT, async () => {
 	const page = await look('commands.html', { ws: ws(commands, 'websocket/server.php') });
 	assert.equal(await page.evaluate(() => origin), 'null');
 	await says(page, '#log div', 'Welcome - status 1');
@@ -102,7 +102,7 @@ test('the echo server\'s commands, and status numbers', { timeout: 60000 }, asyn
 	assert.equal(log.at(-2), 'Received: Bye!');
 });
 
-test('a subprotocol that is asked for comes back', { timeout: 60000 }, async () => {
+test('a subprotocol that is asked for comes back', LIMIT, async () => {
 	for (const protocol of ['chat', 'myProtocol']) {
 		const page = await look('commands.html', { ws: ws(chat, ''), protocol });
 		await says(page, '#log div', `Welcome - status 1 - ${protocol}`);
