@@ -10,6 +10,9 @@ import { after, afterEach, before, test } from 'node:test';
 
 import axe from 'axe-core';
 
+import WebSocket from 'ws';
+
+import { Natter } from '../../src/web/natter.mjs';
 import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
 import {
 	connected, goTo, message, names, note, openClient, openWindow, people, put, say, seen, stored, textBox, TOKENS, troubles,
@@ -158,6 +161,51 @@ test('whatever comes is text, never HTML', LIMIT, async () => {
 	await ann.getByRole('link', { name: /<img/ }).waitFor();
 });
 
+/* What means something where the server says it. */
+const FORGED = {
+	type: 'reset', reason: 'gap', messages: [], more: true, seq: 1, time: 5, target: 1, epoch: 'zz', between: ['ann', 'bob'], user: 'ann',
+	cid: 'mine', mine: true, state: 'failed', error: '<b>', kind: 'note', words: 'forged', members: 999, guests: 999, role: 'admin',
+	topic: 'forged', read_only: true, expects: 1, v: 7, key: '#x', room: 'elsewhere',
+};
+
+test('what any guest can write is believed nowhere', LIMIT, async () => {
+	await meetIn('forged');
+	await say(ann, 'first');
+	await stored(ann, 'first');
+	await seen(ben, 'first');
+	const bot = await client('forged', '?name=bot');
+	const types = ['reset', 'left', 'relay', 'message', 'typing', 'read', 'note', '__proto__', 'usermsg'];
+	for (const type of types) {
+		put(bot, { ...FORGED, type });
+		put(bot, { ...FORGED, type, message: `of ${type}` });
+	}
+	for (const odd of [7, null, true, [], {}, ['x'], { toString: 1 }])
+		put(bot, { ...FORGED, type: undefined, message: odd });
+	put(bot, { message: 'color', color: { toString: 1 }, user: {}, name: ['ann'] });
+	put(bot, { message: 'end' });
+	const all = ['first', ...types.map((type) => `of ${type}`), 'color', 'end'];
+	for (const page of [ann, ben]) {
+		await seen(page, 'end');
+		assert.deepEqual(await words(page), all);
+		assert.deepEqual(await names(page), ['Ann', ...all.slice(1).map(() => 'bot')]);
+		assert.equal(await page.locator('.message.mine').count(), page === ann ? 1 : 0);
+		assert.equal(await page.locator('.message:is(.deleted, .failed, .sending)').count(), 0);
+		assert.equal(await page.locator('#count').textContent(), '3');
+		assert.equal(await page.locator('#topic').textContent(), '');
+		assert.equal(await page.getByText('forged', { exact: true }).filter({ visible: true }).count(), 1); // the room's entry
+		assert.equal(await page.locator('#banner').textContent(), '');
+		assert.equal(await textBox(page).getAttribute('placeholder'), 'Write to #forged');
+	}
+	await ben.reload(); // and so in the past
+	await seen(ben, 'end');
+	assert.deepEqual(await words(ben), all);
+	assert.equal(await ben.locator('.message.mine').count(), 0);
+	await ben.locator('.message').last().hover();
+	assert.equal(await ben.getByRole('button', { name: 'Change', exact: true }).isVisible(), false);
+	await say(ben, 'last');
+	await seen(ann, 'last');
+});
+
 test('links, codes and lines are shown as such', LIMIT, async () => {
 	await meetIn('marks');
 	await say(ben, 'see https://example.org/a_(b)?c=d&e. Or (http://example.org), `x < y`:\n```js\nlet a = 1;\n\tb();\n```\n  end');
@@ -198,6 +246,38 @@ test('a reload shows the past, the name, and what was not read', LIMIT, async ()
 	assert.equal(await ann.title(), '#past · natter');
 });
 
+test('what was read stays read: in another room at once, over a reload, in another browser', LIMIT, async () => {
+	await meetIn('read 1');
+	const [bob, guest] = await Promise.all([window({ token: TOKENS.bob, room: 'read 1' }), window({ name: 'gus', room: 'read 1' })]);
+	const bot = await client('read 1', '?name=bot'), other = await client('read 2', '?name=bot2');
+	put(bot, { message: 'one' });
+	put(other, { message: 'two' });
+	for (const page of [bob, guest]) {
+		await seen(page, 'one');
+		await goTo(page, 'read 2'); // before it is noted
+		await seen(page, 'two');
+		await goTo(page, 'read 3');
+	}
+	await Promise.all([bob, guest].map((page) => page.waitForFunction(() => {
+		const read = JSON.parse(localStorage.getItem('natter.read') ?? '{}');
+		return read['#read 1']?.seq === 1 && read['#read 2']?.seq === 1;
+	})));
+	put(bot, { message: 'three' });
+	for (const page of [bob, guest]) {
+		await page.getByRole('link', { name: 'read 1 1 unread' }).waitFor();
+		await page.reload();
+		await page.getByRole('link', { name: 'read 1 1 unread' }).waitFor();
+		await page.getByRole('link', { name: 'read 2', exact: true }).waitFor();
+		assert.equal(await page.title(), '(1) #read 3 · natter');
+		await page.getByRole('link', { name: 'read 1 1 unread' }).click();
+		await page.locator('.message', { has: page.locator('.mark') }).getByText('three').waitFor();
+	}
+	await bob.waitForFunction(() => JSON.parse(localStorage.getItem('natter.read'))['#read 1'].seq === 2);
+	const elsewhere = await window({ token: TOKENS.bob, room: 'read 1' }); // who logs in takes it along
+	await seen(elsewhere, 'three');
+	assert.equal(await elsewhere.locator('.mark').count(), 0);
+});
+
 test('a name that somebody else has is refused in words', LIMIT, async () => {
 	await meetIn('names');
 	const page = await window({ room: 'names' });
@@ -226,6 +306,22 @@ test('a name that somebody else has is refused in words', LIMIT, async () => {
 	assert.deepEqual(await names(ben), ['dora']);
 	const color = (it) => message(it, 'it is me').locator('.name').evaluate((e) => getComputedStyle(e).color);
 	assert.equal(await color(ben), await color(page));
+});
+
+test('a guest whose name belongs to somebody who logs in is told, and takes another', LIMIT, async () => {
+	const guest = await window({ name: 'eve', room: 'renamed' });
+	await say(guest, 'I am eve');
+	await stored(guest, 'I am eve');
+	const eve = await window({ token: TOKENS.eve, room: 'renamed' });
+	await guest.locator('#toast').getByText('Your name belongs to somebody who has logged in: please choose another one.').waitFor();
+	assert.equal(await guest.locator('#toast').getAttribute('role'), 'status');
+	await guest.locator('#me .name').getByText('guest').waitFor();
+	await guest.getByLabel('Your name').first().fill('eva');
+	await guest.getByLabel('Your name').first().press('Enter');
+	await guest.locator('#me .name').getByText('eva').waitFor();
+	await say(guest, 'now eva');
+	await seen(eve, 'now eva');
+	assert.deepEqual(await names(eve), ['eve', 'eva']);
 });
 
 test('one changes and deletes what one said, by keys alone', LIMIT, async () => {
@@ -347,6 +443,29 @@ test('direct messages are between two', LIMIT, async () => {
 	await ben.getByRole('link', { name: 'Ann 1 unread' }).click();
 	await seen(ben, 'hello, guest');
 	assert.equal(await ben.locator('#list').getByText('psst').count(), 0);
+
+	// of who has no name, and of many
+	const v1 = new Natter(natterd.url, { WebSocket });
+	open.push(v1);
+	await v1.direct({ name: 'Ann' }, 'who am I?');
+	await ann.getByRole('link', { name: 'Guests without a name 1 unread' }).click();
+	await seen(ann, 'who am I?');
+	assert.deepEqual(await names(ann), ['guest']);
+	assert.equal(await textBox(ann).getAttribute('placeholder'), 'Who has no name cannot be answered');
+	await ann.keyboard.type('x');
+	assert.equal(await textBox(ann).inputValue(), '');
+	await ann.reload();
+	await ann.getByText('Guests without a name have written to you.').waitFor();
+	await goTo(ann, 'direct');
+	for (let i = 0; i < 60; i++) {
+		await v1.rename(`crowd ${i}`);
+		await v1.direct({ name: 'Ann' }, `${i}`);
+	}
+	await ann.getByRole('link', { name: 'crowd 59 1 unread' }).waitFor();
+	const entries = await ann.locator('#direct-list bdi').allTextContents();
+	assert.deepEqual(entries.filter((it) => /^crowd/.test(it)), Array.from({ length: 50 }, (_, i) => `crowd ${i + 10}`));
+	await ann.reload(); // they are gone
+	await connected(ann);
 });
 
 /* Where SAID is on the screen. */
@@ -466,6 +585,95 @@ test('on a phone, all is in reach and nothing sticks out', LIMIT, async () => {
 	await page.getByRole('button', { name: /people here/ }).tap();
 	await page.locator('#people-list').getByText('bot').tap();
 	await page.getByRole('heading', { name: 'bot' }).waitFor();
+});
+
+test('by keys alone from the first Tab on, past all that is before the messages', LIMIT, async () => {
+	const page = await window({ name: 'kim', room: 'skip' });
+	const atTheBeginning = () => page.evaluate(() => {
+		document.body.tabIndex = -1;
+		document.body.focus();
+		document.body.removeAttribute('tabindex');
+	});
+	await atTheBeginning();
+	await page.keyboard.press('Tab');
+	const skip = page.getByRole('link', { name: 'Go to the message box' });
+	assert.equal(await skip.evaluate((it) => it === document.activeElement), true);
+	await skip.evaluate((it) => Promise.all(it.getAnimations().map((a) => a.finished)));
+	const { x, y } = await skip.boundingBox();
+	assert.ok(x >= 0 && y >= 0, 'it is seen while it has the focus');
+	await page.keyboard.press('Enter');
+	assert.deepEqual(await page.evaluate(() => [document.activeElement.id, decodeURIComponent(location.hash)]), ['text', '#skip']);
+	assert.equal(await page.locator('#room').textContent(), '#skip');
+	await page.keyboard.type('no mouse\n');
+	await stored(page, 'no mouse');
+
+	// all that there is gets the focus in turn, and shows it; then the browser's own things have it
+	await atTheBeginning();
+	const visited = [];
+	for (let i = 0; i < 40; i++) {
+		await page.keyboard.press('Tab');
+		const it = await page.evaluate(() => {
+			const { activeElement: e } = document, { outlineStyle, outlineWidth, boxShadow, borderColor } = getComputedStyle(e);
+			return e === document.body ? null : [e.id || e.textContent.trim(), outlineStyle !== 'none' && parseFloat(outlineWidth) > 0 || boxShadow !== 'none' ||
+				e.matches('#composer *') && getComputedStyle(e.closest('#composer')).boxShadow !== 'none', borderColor];
+		});
+		if (!it || visited.some(([id]) => id === it[0]))
+			break;
+		visited.push(it);
+	}
+	assert.deepEqual(visited.filter(([, shown]) => !shown), []);
+	const ids = visited.map(([id]) => id);
+	for (const id of ['Go to the message box', 'browse', '#skip', 'me', 'open-people', 'log', 'text', 'smile', 'send'])
+		assert.ok(ids.includes(id), `${id} is not among ${ids}`);
+});
+
+test('as systems want it: forced colours, reduced motion, from right to left', LIMIT, async () => {
+	const page = await window({ name: 'lea', room: 'wants', forcedColors: 'active', reducedMotion: 'reduce' });
+	await say(page, 'mine, with `code`');
+	await stored(page, 'mine, with code');
+	// no colour but the system's: what is told by a colour alone elsewhere has a border or words here
+	const style = (selector, what) => page.locator(selector).first().evaluate((e, key) => getComputedStyle(e)[key], what);
+	const system = await page.evaluate(() => {
+		const it = document.createElement('p'), of = (color) => { it.style.color = color; return getComputedStyle(it).color; };
+		document.body.append(it);
+		return [of('CanvasText'), of('LinkText'), of('ButtonText'), it.remove()];
+	});
+	assert.ok(system.includes(await style('.message .name', 'color')));
+	assert.equal(await style('.message .avatar', 'borderTopStyle'), 'solid');
+	assert.notEqual(await style('#composer', 'borderTopStyle') + await style('#text', 'borderTopStyle'), 'nonenone');
+	await page.getByRole('link', { name: 'wants', exact: true }).focus();
+	assert.notEqual(await style('nav a[aria-current]', 'outlineStyle'), 'none');
+
+	// nothing moves by itself
+	await page.getByRole('button', { name: 'Join a room' }).click();
+	const moving = () => page.evaluate(() => document.getAnimations().map((it) => it.animationName ?? it.transitionProperty));
+	assert.deepEqual(await moving(), []);
+	await page.keyboard.press('Escape');
+	await page.emulateMedia({ forcedColors: 'none', reducedMotion: 'no-preference' });
+	await page.getByRole('button', { name: 'Join a room' }).click();
+	assert.deepEqual(await moving(), ['rise']); // so the check above can fail
+	await page.keyboard.press('Escape');
+
+	// a text's own direction, in what one writes, in what comes, and in names; and the page turned round as a whole
+	await textBox(page).fill('مرحبا بالجميع');
+	assert.equal(await style('#text', 'direction'), 'rtl');
+	await textBox(page).press('Enter');
+	const bot = await client('wants', `?name=${encodeURIComponent('نورا')}`);
+	put(bot, { message: 'مرحبا https://example.org/a lea!' });
+	put(bot, { message: 'left to right' });
+	await seen(page, 'left to right');
+	assert.deepEqual(await page.locator('.message .body').evaluateAll((all) => all.map((it) => getComputedStyle(it).direction)), ['ltr', 'rtl', 'rtl', 'ltr']);
+	assert.equal(await page.locator('.message .name bdi').nth(2).evaluate((it) => getComputedStyle(it).unicodeBidi), 'isolate');
+	await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+	const [rooms, people, log] = await Promise.all(['#rooms', '#people', '#log'].map((it) => page.locator(it).boundingBox()));
+	assert.ok(people.x < log.x && log.x < rooms.x);
+	for (const width of [1280, 360]) {
+		await page.setViewportSize({ width, height: 700 });
+		assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth && document.getElementById('log').scrollWidth <= document.getElementById('log').clientWidth), `${width}`);
+		const { avatar, words: said } = await message(page, 'left to right').evaluate((it) => ({
+			avatar: it.querySelector('.avatar').getBoundingClientRect().x, words: it.querySelector('.body').getBoundingClientRect().x }));
+		assert.ok(avatar > said || avatar === 0);
+	}
 });
 
 test('axe finds nothing, by day and by night', LIMIT, async () => {
