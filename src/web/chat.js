@@ -152,6 +152,7 @@ function drawMessage(row, item, more) {
 
 	const body = make('div', 'body');
 	const words = make('span', 'words');
+	body.classList.toggle('block', item.text.endsWith('```'));
 	body.dir = 'auto';
 	if (item.deleted) {
 		words.textContent = 'This message was deleted.';

@@ -45,6 +45,7 @@ const CSS = `
 button, input, textarea { font: inherit; color: inherit; }
 button { border: 0; background: none; cursor: pointer; padding: 0; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+:is(input, textarea):focus-visible { outline-offset: -1px; }
 svg { width: 1.5em; height: 1.5em; fill: none; stroke: currentcolor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; display: block; }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 #launch { display: grid; place-items: center; width: 56px; height: 56px; margin-inline-start: auto; border-radius: 50%; background: var(--accent); color: var(--on-accent); box-shadow: 0 4px 18px rgb(0 0 0 / 25%); position: relative; }

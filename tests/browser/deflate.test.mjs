@@ -5,7 +5,7 @@ import { after, test } from 'node:test';
 
 import WebSocket from 'ws';
 
-import { launchChromium, Natterd } from './natterd.mjs';
+import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
 
 const open = [];
 
@@ -14,7 +14,7 @@ after(async () => {
 		await it.close();
 });
 
-test('a browser and node ws talk compressed', async () => {
+test('a browser and node ws talk compressed', LIMIT, async () => {
 	const daemon = await Natterd.start('deflate = yes\ndeflate_min = 1\nannounce = off\n' +
 		'endpoint "/*" { }\nendpoint "/keep" { deflate_takeover = yes room = "lobby" }');
 	const said = ['ü€😀 '.repeat(2000), 'and shorter '.repeat(20)]; /* too long for assert's reports */

@@ -42,7 +42,7 @@ async function tryFrom(url, room = '/hijack', context = browser) {
 	return got;
 }
 
-test('a page of another host cannot open the socket, with cookies or without', async () => {
+test('a page of another host cannot open the socket, with cookies or without', LIMIT, async () => {
 	const url = `http://localhost:${site.address().port}/`;
 	const context = await browser.newContext();
 	await context.addCookies([{ name: 'login', value: 'secret', url: natterd.url }]);
@@ -53,12 +53,12 @@ test('a page of another host cannot open the socket, with cookies or without', a
 	assert.ok(natterd.log.includes(`allow="origins = {'same-host', 'http://localhost:${site.address().port}'}"`));
 });
 
-test('pages of the same host can, on another port too', async () => {
+test('pages of the same host can, on another port too', LIMIT, async () => {
 	assert.match(await tryFrom(natterd.url), /connected/);
 	assert.match(await tryFrom(`http://127.0.0.1:${site.address().port}/`), /connected/);
 });
 
-test('a page opened from a file can only where null is written out', async () => {
+test('a page opened from a file can only where null is written out', LIMIT, async () => {
 	const file = path.join(natterd.dir, 'page.html');
 	await writeFile(file, '<!DOCTYPE html><title>a page</title>');
 	assert.equal(await tryFrom(`file://${file}`), 'refused');

@@ -79,6 +79,17 @@ test('a reset begins anew, but keeps what only this window knows', () => {
 	assert.equal(texts(talk).length, 7);
 });
 
+test('what is said while the past is asked for is there once, behind it', () => {
+	const talk = new Talk('@ben', 'ben');
+	for (const seq of [5, 6, 7])
+		talk.take(m(seq));
+	talk.wait({ text: 'mine', cid: 'c1' });
+	talk.reset({ messages: [m(4), m(5), m(6)], more: true, reason: 'gap' });
+	assert.deepEqual(texts(talk), ['m4', 'm5', 'm6', 'm7', 'mine']);
+	assert.equal(talk.take(m(7)), null);
+	assert.deepEqual([talk.lowest, talk.newest], [4, 7]);
+});
+
 test('who comes and goes is told in one line', () => {
 	const talk = talkOf(1);
 	for (const name of ['ann', 'ben', 'carl'])
