@@ -131,6 +131,7 @@ test('whatever comes is text, never HTML', LIMIT, async () => {
 	const bot = await client('html');
 	for (const evil of XSS)
 		await say(ann, evil);
+	await ann.locator('.message.stored').nth(XSS.length - 1).waitFor(); // ahead of what the bot says
 	for (const evil of XSS)
 		put(bot, { message: evil, name: '<b>bot</b>', color: 'red;background:url(//x)', type: '<i>' });
 	put(bot, { message: 'end', name: '<b>bot</b>' });
