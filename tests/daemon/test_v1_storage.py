@@ -193,6 +193,36 @@ def test_a_page_that_is_damaged_in_the_middle(start, state, room):
     b.sync()
 
 
+def test_a_file_that_cannot_be_opened_for_now(start, state, room):
+    """Nothing is made up in the place of what cannot be read; then everybody there hears of the epoch."""
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
+    a = V1(d, user="u1")
+    epoch = a.join(room)["epoch"]
+    said = [a.say(room, i) for i in range(3)]
+    d.hang_up()
+    d.stop()
+    os.chmod(os.path.join(state, "journal.db"), 0)
+    d.start()
+    a, b, c = V1(d, user="u1"), V1(d), d.connect(f"/{room}?history=5")
+    assert [(j["epoch"], j["seq"]) for j in (x.join(room) for x in (a, b))] == [("", 0)] * 2
+    V1(d).error("storage_unavailable", "join", room=room, since={"epoch": epoch, "seq": 3})
+    a.error("storage_unavailable", "message", "the-cid", room=room, message="x")
+    a.error("storage_unavailable", "history", room=room)
+    a.error("storage_unavailable", "edit", room=room, seq=1, message="x")
+    a.error("storage_unavailable", "direct", user="u2", message="x")
+    a.ok("typing", room=room)
+    b.expect("typing")
+    os.chmod(os.path.join(state, "journal.db"), 0o600)
+    new = a.expect("epoch", room=room)
+    assert b.expect("epoch", room=room) == new and new["seq"] == 3 and new["epoch"] not in ("", epoch)
+    assert a.ok("history", room=room)["messages"] == said
+    assert a.ok("message", "the-cid", room=room, message="x")["seq"] == 4
+    assert c.recv_until(message="x")["seq"] == 4  # the plain dialect has no word for epochs
+    b.hear("x")
+    assert V1(d).join(room, since={"epoch": epoch, "seq": 3})["recovered"] is False
+    assert V1(d).join(room, since={"epoch": new["epoch"], "seq": 3})["recovered"] is True
+
+
 @pytest.fixture
 def read_only(state):
     """Makes the state directory's file system one that is only read, and writable again."""
