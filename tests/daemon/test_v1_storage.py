@@ -1,5 +1,6 @@
 """natter.v1: a store that cannot: said at once, nothing acknowledged is lost, and it goes on by itself."""
 import os
+import sqlite3
 import struct
 import subprocess
 
@@ -276,6 +277,33 @@ def test_read_only_in_mid_flight(start, state, room):
     subprocess.run(["prlimit", f"--pid={d.process.pid}", "--fsize=unlimited:"], check=True, capture_output=True)
     got = wait_for("it to be written", lambda: (x := a.request("message", cid, room=room, message=text))["type"] == "ok" and x)
     assert got["seq"] == last + 1
+
+
+def test_a_slow_store_blocks_no_worker(start, state, room):
+    """Somebody holds the file: messages wait for it, and in their room what is relayed behind them; all else goes on."""
+    d = start(f"state_dir = {state}\nworkers = 1\n" + KILL_PROOF + COMMON)
+    a, b, other = V1(d), V1(d), new_room()
+    for c in (a, b):
+        c.join(room)
+        c.join(other)
+    said = a.say(room, "before")
+    b.hear("before")
+    holder = sqlite3.connect(os.path.join(state, "journal.db"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    waiting = a.post("message", room=room, message="held up")
+    a.post("typing", room=room)
+    for _ in range(20):
+        a.ok("typing", room=other)
+        b.expect("typing", room=other)
+        assert b.ok("ping")["time"] and b.ok("who", room=room)["guests"] == 2
+    assert b.ok("history", room=room)["messages"] == [said]
+    V1(d, "/?name=Mirabel").join(room)
+    assert waiting not in a.answers  # for some seconds; all that was meanwhile
+    holder.execute("COMMIT")
+    holder.close()
+    assert a.answer(waiting)["seq"] == 2
+    b.hear("held up")
+    b.expect("typing", room=room)
 
 
 # A library that sets the wall clock of the process that it is loaded into by so many seconds as a file says.
