@@ -216,6 +216,7 @@ EXTRA_DIST += \
 	tests/conform/cases_frames.py \
 	tests/conform/cases_limits.py \
 	tests/conform/cases_offers.py \
+	tests/conform/cases_random.py \
 	tests/conform/cases_strict.py \
 	tests/conform/cases_utf8.py \
 	tests/conform/client.py \
