@@ -102,7 +102,7 @@ static struct payload *sender_of(const struct session *s)
 	p = payload_new(NULL, 1 + SECRET_ID_LEN);
 	if (p) {
 		p->data[0] = 's';
-		memcpy(p->data + 1, s->v1->id, SECRET_ID_LEN);
+		memcpy(p->data + 1, s->v1.id, SECRET_ID_LEN);
 	}
 	return p;
 }
@@ -153,14 +153,9 @@ static enum reply command_resume(struct ask *a)
 
 	if (secret == NULL)
 		return bad(a, "session is the secret of an earlier welcome");
-	s->v1->cid = payload_ref(a->cid);
-	why = keeper_resume(hub_keeper(s->hub), s->v1, s->serial, secret, strlen(secret));
-	if (why != REPLY_COUNT) {
-		payload_unref(s->v1->cid);
-		s->v1->cid = NULL;
-	} else if (s->v1->resuming) {
+	why = keeper_resume(hub_keeper(s->hub), s, secret, strlen(secret), a->cid);
+	if (s->resuming)
 		s->sink.ops->hold(&s->sink, true);
-	}
 	return why;
 }
 
@@ -194,12 +189,12 @@ static enum reply command_auth(struct ask *a)
 		identity_free(id);
 		return bad(a, "another user is logged in here");
 	}
-	a->s->v1->asking = a->s->v1->giving_up = true;
+	a->s->asking = true;
 	session_identify(a->s, id);
-	a->s->v1->asking = a->s->v1->giving_up = false;
+	a->s->asking = false;
 	identity_free(id);
 	tell_identity(a);
-	v1_keep_to_grant(a->s->v1);
+	v1_keep_to_grant(a->s);
 	return REPLY_COUNT;
 }
 
@@ -211,9 +206,9 @@ static enum reply give_up_name(struct ask *a)
 	if (s->person && s->person->user)
 		now = person_renamed(s->person, NULL, session_id(s));
 	keeper_forget_name(hub_keeper(s->hub), s->person);
-	s->v1->giving_up = true;
+	s->asking = true;
 	session_become(s, now, false);
-	s->v1->giving_up = false;
+	s->asking = false;
 	v1_ok(s, a->cid, ",\"name\":null");
 	return REPLY_COUNT;
 }
@@ -239,10 +234,10 @@ static enum reply command_name(struct ask *a)
 		return why;
 	if (s->person && s->person->key && strcmp(s->person->key, p->key) != 0)
 		keeper_forget_name(hub_keeper(s->hub), s->person);
-	keeper_note_name(hub_keeper(s->hub), s->v1, p);
-	s->v1->asking = true;
+	keeper_note_name(hub_keeper(s->hub), s->v1.id, p);
+	s->asking = true;
 	session_become(s, p, false);
-	s->v1->asking = false;
+	s->asking = false;
 	answer = json_pack("{s:s}", "name", p->name);
 	prepared = answer ? json_text_open(answer) : NULL;
 	if (prepared)
@@ -277,7 +272,7 @@ static enum reply command_join(struct ask *a)
 	const struct hub_rules *rules = hub_rules(s->hub);
 	json_t *name = member(a, "room");
 	int64_t history = number(a, "history");
-	struct hub_wish wish = { .person = s->person, .v1 = true, .announced = p->announce != ANNOUNCE_OFF,
+	struct hub_wish wish = { .person = s->person, .cid = a->cid, .v1 = true, .announced = p->announce != ANNOUNCE_OFF,
 				 .address = s->sink.ops->address(&s->sink), .recover_max = p->recover_max };
 	enum reply why = REPLY_COUNT;
 
@@ -295,13 +290,13 @@ static enum reply command_join(struct ask *a)
 		why = REPLY_no_such_room;
 	else if (!session_may(s, GRANT_JOIN, wish.room->data, wish.room->len))
 		why = REPLY_room_forbidden;
-	else if (v1_place(s->v1, wish.room))
+	else if (v1_place(s, wish.room))
 		why = REPLY_already_joined;
-	else if (s->v1->n_places >= p->rooms_max)
+	else if (v1_places(s) >= p->rooms_max)
 		why = REPLY_too_many_joined;
 	if (why == REPLY_COUNT) {
 		wish.arrival = session_line(s, "connected");
-		if (v1_join(s->v1, &wish, a->cid) < 0)
+		if (v1_join(s, &wish) < 0)
 			s->sink.ops->close(&s->sink, CLOSE_no_memory);
 		payload_unref(wish.arrival);
 	}
@@ -311,7 +306,7 @@ static enum reply command_join(struct ask *a)
 
 static enum reply command_leave(struct ask *a)
 {
-	v1_leave(a->place, a->cid);
+	v1_leave(a->s, a->place, a->cid);
 	return REPLY_COUNT;
 }
 
@@ -884,7 +879,7 @@ static enum reply find_room(struct ask *a)
 	a->room = name_room(json_string_value(name), json_string_length(name), &a->detail);
 	if (a->room == NULL)
 		return REPLY_bad_room;
-	a->place = v1_place(a->s->v1, a->room);
+	a->place = v1_place(a->s, a->room);
 	return a->place && !a->place->leaving ? REPLY_COUNT : REPLY_not_joined;
 }
 
@@ -911,9 +906,9 @@ static enum reply check(struct ask *a)
 	const struct session *s = a->s;
 	enum reply found = REPLY_COUNT, may;
 
-	if (a->row->needs == FIRST && s->v1->begun)
+	if (a->row->needs == FIRST && s->begun)
 		return bad(a, "this is for the first request of a connection");
-	if (s->v1->login_by && !is_for_strangers(a->row))
+	if (s->stranger && !is_for_strangers(a->row))
 		return REPLY_login_needed;
 	if (a->row->needs >= PLACE)
 		found = find_room(a);
@@ -948,7 +943,7 @@ void command_do(struct session *s, struct message *m)
 		why = a.row->run(&a);
 	if (why != REPLY_COUNT)
 		v1_error(s, a.cid, why, a.detail, 0);
-	s->v1->begun = true;
+	s->begun = true;
 done:
 	payload_unref(a.room);
 	payload_unref(a.cid);

@@ -28,6 +28,7 @@ void join_letter_free(struct join_letter *l)
 {
 	drop_past(l);
 	payload_unref(l->room);
+	payload_unref(l->cid);
 	payload_unref(l->arrival);
 	payload_unref(l->parting);
 	payload_unref(l->address);

@@ -20,22 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Since when a session presses is told in units of so many ms, in 24 bits: 24 days go round. */
+/* Since when a session presses is told in units of so many ms, in 22 bits: 6 days go round. */
 #define PRESSING_UNIT 128
-#define PRESSING_MASK 0xffffffu
+#define PRESSING_MASK 0x3fffffu
 
 /* A message that comes so long (ms) after a pause was not waiting meanwhile. */
 #define BREAK_MS 1000
 
 /* Who speaks while another worker is behind is not read for so long. */
 #define BEHIND_MS 20
-
-struct session *session_of(struct membership *m)
-{
-	if (m->seat.v1)
-		return ((struct place *)m)->v1->session;
-	return (struct session *)((char *)m - offsetof(struct session, room));
-}
 
 uint64_t session_id(const struct session *s) { return hub_id(s->hub, s->serial); }
 
@@ -77,11 +70,19 @@ static bool enlist(struct session *s)
 	return s->registered;
 }
 
-/* Its token's end was WAS and is NOW; 0: it has none. */
-static void note_expiry(struct session *s, int64_t was, int64_t now)
+int session_await_login(struct session *s, int64_t end)
+{
+	s->stranger = expiry_set(hub_expiry(s->hub), s->serial, s, end, end) == 0;
+	return s->stranger ? 0 : -1;
+}
+
+/* What it has to do with its time: NOW is its token's end; 0: nothing any more. */
+static void note_expiry(struct session *s, int64_t now)
 {
 	struct expiry *x = hub_expiry(s->hub);
+	int64_t was = s->stranger ? -1 : grant_expires(person_grant(s->person));
 
+	s->stranger = false;
 	if (now == 0 && was)
 		expiry_clear(x, s->serial);
 	else if (now != was && expiry_set(x, s->serial, s, now - s->policy->token_warning, now) < 0)
@@ -91,9 +92,9 @@ static void note_expiry(struct session *s, int64_t was, int64_t now)
 void session_expiring(struct session *s, int64_t left)
 {
 	if (left == 0)
-		s->sink.ops->close(&s->sink, CLOSE_token_expired);
+		s->sink.ops->close(&s->sink, s->stranger ? CLOSE_auth_timeout : CLOSE_token_expired);
 	else if (s->is_v1)
-		v1_expiring(s->v1, left);
+		v1_expiring(s, left);
 }
 
 static void release_name(struct session *s, const struct person *p)
@@ -108,8 +109,7 @@ static void depart(struct session *s)
 	struct payload *line;
 
 	if (s->is_v1) {
-		v1_free(s->v1, is_announced(s));
-		s->v1 = NULL;
+		v1_clear(s, is_announced(s));
 		return;
 	}
 	line = s->room.branch ? session_line(s, "disconnected") : NULL;
@@ -124,7 +124,7 @@ void session_clear(struct session *s)
 
 	if (s->hub == NULL)
 		return;
-	note_expiry(s, grant_expires(person_grant(s->person)), 0);
+	note_expiry(s, 0);
 	depart(s); /* a v1's name goes to the keeper */
 	if (s->registered)
 		directory_remove(hub_directory(s->hub), s);
@@ -146,13 +146,14 @@ void session_become(struct session *s, struct person *p, bool keep)
 
 	if (s->logged_in)
 		directory_logout(hub_directory(s->hub), old->holder, s);
+	if (!s->stranger || (p && p->user))
+		note_expiry(s, grant_expires(person_grant(p)));
 	s->person = p;
-	note_expiry(s, grant_expires(person_grant(old)), grant_expires(person_grant(p)));
 	s->logged_in = p && p->user && directory_login(hub_directory(s->hub), p->holder, s) == 0;
 	if (p)
 		enlist(s);
 	if (s->is_v1)
-		v1_renamed(s->v1, old, p);
+		v1_renamed(s, old, p);
 	else if (s->room.branch && s->room.seat.taken)
 		hub_rename(s->hub, &s->room, old, p, is_announced(s));
 	if (!keep)
@@ -334,7 +335,7 @@ void session_enter(struct session *s, struct payload *room, uint32_t history)
 				 .address = s->sink.ops->address(&s->sink), .arrival = session_line(s, "connected"),
 				 .history = history < most ? history : most };
 
-	if (hub_join(s->hub, &s->room, &wish) < 0)
+	if (hub_join(s->hub, &s->room, s, &wish) < 0)
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 	else
 		s->sink.ops->hold(&s->sink, true); /* what it says is for the room it is on its way to */
@@ -346,9 +347,7 @@ void session_welcome(struct session *s, struct payload *room, const char *name, 
 	char why[WHY_MAX];
 	enum reply bad = len ? take(s, name, len, why) : REPLY_COUNT;
 
-	s->is_v1 = true;
-	s->v1 = v1_new(s, room);
-	if (s->v1 == NULL || !enlist(s))
+	if (v1_begin(s, room) < 0 || !enlist(s))
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 	else if (bad != REPLY_COUNT)
 		reply_error(&s->sink, bad, why);
@@ -357,7 +356,7 @@ void session_welcome(struct session *s, struct payload *room, const char *name, 
 void session_joined(struct session *s, struct membership *m, struct join_letter *l)
 {
 	if (s->is_v1) {
-		v1_joined(s->v1, m, l);
+		v1_joined(s, m, l);
 		return;
 	}
 	if (!l->joined) {
@@ -392,7 +391,7 @@ void session_discipline(struct session *s, const struct payload *room, struct pa
 	const struct payload *here;
 
 	if (s->is_v1) {
-		v1_discipline(s->v1, room, text, out, muted);
+		v1_discipline(s, room, text, out, muted);
 		return;
 	}
 	here = s->room.branch && s->room.seat.taken ? hub_room_name(&s->room) : NULL;
@@ -555,10 +554,11 @@ bool session_pays(struct session *s, uint32_t cost)
 	return slow_down(s, user > wait ? user : wait, now);
 }
 
-void session_pays_for_past(struct session *s, struct bucket *bucket, size_t len)
+void session_pays_for_past(struct session *s, size_t len)
 {
 	uint64_t now = clock_ms();
-	uint32_t wait = len == 0 ? 0 : bucket_take(bucket, &s->policy->past, (uint32_t)((len + 1023) / 1024), now);
+	uint32_t kib = (uint32_t)((len + 1023) / 1024);
+	uint32_t wait = kib == 0 ? 0 : shared_bucket_take(&s->v1.past, &s->policy->past, kib, now);
 
 	s->pressing_past = wait > 0;
 	if (wait == 0)
@@ -577,7 +577,7 @@ void session_text(struct session *s, const char *text, size_t len)
 	if (!session_pays(s, 1))
 		return;
 	if (s->is_v1) {
-		v1_text(s->v1, text, len);
+		v1_text(s, text, len);
 		return;
 	}
 	if (!s->room.seat.taken) {
@@ -596,6 +596,6 @@ void session_text(struct session *s, const char *text, size_t len)
 
 void session_drained(struct session *s)
 {
-	if (s->is_v1 && s->v1)
-		v1_drained(s->v1);
+	if (s->is_v1)
+		v1_drained(s);
 }
