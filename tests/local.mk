@@ -246,6 +246,7 @@ EXTRA_DIST += \
 	tests/bench/run \
 	tests/daemon/natterd.py \
 	tests/daemon/proxies.py \
+	tests/daemon/unit_filter.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
 	tests/daemon/test_bench_run.py \
