@@ -13,7 +13,7 @@ static bool has_ident(const void *member, const void *ident)
 	return strcmp(person_ident(((const struct member *)member)->person), ident) == 0;
 }
 
-static const struct ptrset_ops by_ident = { hash_of, has_ident };
+static const struct table_ops by_ident = { sizeof(struct member), hash_of, has_ident };
 
 static uint32_t hash_ident(const char *ident) { return (uint32_t)strmap_hash(ident, strlen(ident)); }
 
@@ -30,15 +30,10 @@ bool members_add(struct members *m, struct person *p, int64_t now)
 		x->seats++;
 		return false;
 	}
-	x = malloc(sizeof(*x));
+	x = table_add(&m->persons, &by_ident, &(struct member){ p, now, 1, hash_ident(person_ident(p)) });
 	if (x)
-		*x = (struct member){ p, now, 1, hash_ident(person_ident(p)) };
-	if (x == NULL || ptrset_add(&m->persons, &by_ident, x) < 0) {
-		free(x); /* it is there, and not shown */
-		return false;
-	}
-	person_ref(p);
-	return true;
+		person_ref(p); /* else it is there, and not shown */
+	return x != NULL;
 }
 
 bool members_remove(struct members *m, const struct person *p)
@@ -49,9 +44,8 @@ bool members_remove(struct members *m, const struct person *p)
 		return m->guests > 0 && m->guests-- > 0;
 	if (x == NULL || --x->seats > 0)
 		return false;
-	ptrset_remove(&m->persons, &by_ident, x);
 	person_unref(x->person);
-	free(x);
+	table_remove(&m->persons, &by_ident, x);
 	return true;
 }
 
@@ -59,14 +53,14 @@ size_t members_count(const struct members *m) { return m->persons.count; }
 
 const struct member *members_find(const struct members *m, const char *ident)
 {
-	return ptrset_get(&m->persons, &by_ident, hash_ident(ident), ident);
+	return table_get(&m->persons, &by_ident, hash_ident(ident), ident);
 }
 
 const struct member *members_named(const struct members *m, const char *key)
 {
 	const struct member *x;
 
-	for (size_t pos = 0; (x = ptrset_next(&m->persons, &pos)) != NULL;)
+	for (size_t pos = 0; (x = table_next(&m->persons, &by_ident, &pos)) != NULL;)
 		if (person_key(x->person) && strcmp(person_key(x->person), key) == 0)
 			return x;
 	return NULL;
@@ -85,7 +79,7 @@ json_t *members_page(const struct members *m, const char *after, size_t limit, b
 	json_t *page = json_array();
 	size_t n = 0;
 
-	for (size_t pos = 0; all && (x = ptrset_next(&m->persons, &pos)) != NULL;)
+	for (size_t pos = 0; all && (x = table_next(&m->persons, &by_ident, &pos)) != NULL;)
 		if (strcmp(person_shown(x->person), after) > 0)
 			all[n++] = x;
 	if (n)
@@ -102,10 +96,8 @@ void members_clear(struct members *m)
 {
 	struct member *x;
 
-	for (size_t pos = 0; (x = ptrset_next(&m->persons, &pos)) != NULL;) {
+	for (size_t pos = 0; (x = table_next(&m->persons, &by_ident, &pos)) != NULL;)
 		person_unref(x->person);
-		free(x);
-	}
-	ptrset_clear(&m->persons);
+	table_clear(&m->persons);
 	m->guests = 0;
 }
