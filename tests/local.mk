@@ -31,7 +31,7 @@ unit_tests = \
 	tests/unit/base/test_log \
 	tests/unit/base/test_mailbox \
 	tests/unit/base/test_payload \
-	tests/unit/base/test_ptrset \
+	tests/unit/base/test_table \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
@@ -99,7 +99,7 @@ tests_unit_base_test_list_LDADD = $(UNIT_BASE)
 tests_unit_base_test_log_LDADD = $(UNIT_BASE)
 tests_unit_base_test_mailbox_LDADD = $(UNIT_BASE)
 tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
-tests_unit_base_test_ptrset_LDADD = $(UNIT_BASE)
+tests_unit_base_test_table_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)

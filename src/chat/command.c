@@ -97,8 +97,8 @@ static struct payload *sender_of(const struct session *s)
 {
 	struct payload *p;
 
-	if (s->person && s->person->user)
-		return text_concat("u", s->person->user, (char *)NULL);
+	if (person_user(s->person))
+		return text_concat("u", person_user(s->person), (char *)NULL);
 	p = payload_new(NULL, 1 + SECRET_ID_LEN);
 	if (p) {
 		p->data[0] = 's';
@@ -162,7 +162,7 @@ static enum reply command_resume(struct ask *a)
 static void tell_identity(struct ask *a)
 {
 	const struct person *p = a->s->person;
-	json_t *o = json_pack("{s:s*,s:s*,s:s}", "name", p->name, "user", p->user, "role", role_name(p->role));
+	json_t *o = json_pack("{s:s*,s:s*,s:s}", "name", person_name(p), "user", person_user(p), "role", role_name(p->role));
 	struct payload *text = o ? json_text_open(o) : NULL;
 
 	if (text)
@@ -185,7 +185,7 @@ static enum reply command_auth(struct ask *a)
 			    a->detail);
 		return REPLY_bad_token;
 	}
-	if (a->s->person && a->s->person->user && strcmp(a->s->person->user, id->user->data) != 0) {
+	if (person_user(a->s->person) && strcmp(person_user(a->s->person), id->user->data) != 0) {
 		identity_free(id);
 		return bad(a, "another user is logged in here");
 	}
@@ -203,7 +203,7 @@ static enum reply give_up_name(struct ask *a)
 	struct session *s = a->s;
 	struct person *now = NULL;
 
-	if (s->person && s->person->user)
+	if (person_user(s->person))
 		now = person_renamed(s->person, NULL, session_id(s));
 	keeper_forget_name(hub_keeper(s->hub), s->person);
 	s->asking = true;
@@ -232,13 +232,13 @@ static enum reply command_name(struct ask *a)
 	payload_unref(prepared);
 	if (why != REPLY_COUNT)
 		return why;
-	if (s->person && s->person->key && strcmp(s->person->key, p->key) != 0)
+	if (person_key(s->person) && strcmp(person_key(s->person), person_key(p)) != 0)
 		keeper_forget_name(hub_keeper(s->hub), s->person);
 	keeper_note_name(hub_keeper(s->hub), s->v1.id, p);
 	s->asking = true;
 	session_become(s, p, false);
 	s->asking = false;
-	answer = json_pack("{s:s}", "name", p->name);
+	answer = json_pack("{s:s}", "name", person_name(p));
 	prepared = answer ? json_text_open(answer) : NULL;
 	if (prepared)
 		prepared->data[0] = ',';
@@ -392,7 +392,7 @@ static void strip(struct ask *a, const char *and)
 /* Gives Q what is to be stored. 0, or -1: no memory. */
 static int compose(struct ask *a, struct request *q, const char *type)
 {
-	const char *suffix = a->s->person ? a->s->person->suffix : "";
+	const char *suffix = person_suffix(a->s->person);
 
 	strip(a, a->place ? "seq" : "to");
 	q->content = message_encode(a->m, type);
@@ -477,7 +477,7 @@ static struct payload *relayed_direct(struct ask *a, const char *to)
 	json_object_set_new(o, "to", json_string(to));
 	json_object_set_new(o, "type", json_string("direct"));
 	json_object_set_new(o, "time", json_integer(clock_wall_ms()));
-	return message_encode_relayed(a->m, "", clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
+	return message_encode_relayed(a->m, "", clock_wall_ms(), person_suffix(a->s->person));
 }
 
 static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
@@ -498,7 +498,7 @@ static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
 
 static enum reply command_direct(struct ask *a)
 {
-	const char *user, *me = a->s->person ? a->s->person->user : NULL;
+	const char *user, *me = person_user(a->s->person);
 	struct payload *to = text_of(a, string(a, "to") ? "to" : "user", 4 * NAME_MAX_BYTES);
 	uint64_t holder = 0;
 	enum reply why = member(a, "message") ? addressee(a, &holder, &user) : bad(a, "message is what is said");
@@ -712,10 +712,10 @@ static enum reply command_conversations(struct ask *a)
 		return no_memory(a, NULL);
 	c->serial = a->s->serial;
 	c->cid = payload_ref(a->cid);
-	c->me = strdup(a->s->person->user);
+	c->me = strdup(person_user(a->s->person));
 	c->rows = json_object();
 	c->state = (struct journal_state){ .answered = open_conversations, .verb = JOURNAL_LIST,
-					   .scope = text_concat("direct:", a->s->person->user, (char *)NULL) };
+					   .scope = text_concat("direct:", person_user(a->s->person), (char *)NULL) };
 	if (c->me == NULL || c->rows == NULL || c->state.scope == NULL) {
 		conversations_free(c);
 		return no_memory(a, NULL);
@@ -815,7 +815,7 @@ static enum reply relay(struct ask *a)
 	message_take_out(a->m, "cid");
 	message_take_out(a->m, "name");
 	json_object_set_new(a->m->object, "time", json_integer(0));
-	p = message_encode_relayed(a->m, a->room->data, clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
+	p = message_encode_relayed(a->m, a->room->data, clock_wall_ms(), person_suffix(a->s->person));
 	if (p == NULL)
 		return no_memory(a, NULL);
 	if (a->place->membership.seat.muted) {
@@ -866,7 +866,7 @@ static bool is_for_strangers(const struct command *c)
 static enum reply find_room(struct ask *a)
 {
 	json_t *name = member(a, "room");
-	const char *with = string(a, "with"), *me = a->s->person ? a->s->person->user : NULL;
+	const char *with = string(a, "with"), *me = person_user(a->s->person);
 
 	if (a->row->needs == PLACE_OR_WITH && with && name == NULL) {
 		if (me == NULL)
@@ -892,12 +892,12 @@ static enum reply check_role(const struct ask *a)
 	const char *room = a->room ? a->room->data : "";
 	size_t len = a->room ? a->room->len : 0;
 
-	if (a->row->who >= USER && (s->person == NULL || s->person->user == NULL))
+	if (a->row->who >= USER && person_user(s->person) == NULL)
 		return REPLY_login_needed;
 	if (a->row->who == MODERATOR && !session_may(s, GRANT_MODERATE, room, len))
 		return REPLY_forbidden;
 	/* Between users all is allowed: a token is about rooms. */
-	if (a->row->who == WRITER && (a->place || s->person == NULL || s->person->user == NULL) &&
+	if (a->row->who == WRITER && (a->place || person_user(s->person) == NULL) &&
 	    !session_may(s, GRANT_WRITE, room, len))
 		return session_why_not(s);
 	return REPLY_COUNT;

@@ -31,7 +31,7 @@ struct hub {
 	struct directory *directory;
 	struct name_cache *name_keys;
 	struct keeper *keeper;
-	struct expiry *expiry;
+	struct expiry *expiry, *strangers; /* whose token ends; and who has to log in, by monotonic time */
 	uint32_t last_serial;
 	bool hushed, behind;
 	unsigned said;
@@ -53,6 +53,7 @@ const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
 const struct hub_rules *hub_rules(const struct hub *h) { return &h->opts.rules; }
 void hub_set_rules(struct hub *h, const struct hub_rules *r) { h->opts.rules = *r; }
 struct expiry *hub_expiry(struct hub *h) { return h->expiry; }
+struct expiry *hub_strangers(struct hub *h) { return h->strangers; }
 struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
 struct name_cache *hub_name_keys(struct hub *h) { return h->name_keys; }
 struct directory *hub_directory(struct hub *h) { return h->directory; }
@@ -372,7 +373,7 @@ static bool address(struct request *q)
 		return false;
 	payload_unref(q->body);
 	q->body = body;
-	q->room = hub_conversation(q->by->user, q->target.user->data);
+	q->room = hub_conversation(person_user(q->by), q->target.user->data);
 	return q->room != NULL;
 }
 
@@ -716,7 +717,8 @@ struct hub *hub_new(const struct hub_opts *opts)
 	h->name_keys = name_cache_new();
 	h->keeper = keeper_new(h);
 	h->expiry = expiry_new();
-	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper && h->expiry)
+	h->strangers = expiry_new();
+	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper && h->expiry && h->strangers)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -738,6 +740,7 @@ void hub_free(struct hub *h)
 	name_cache_free(h->name_keys);
 	keeper_free(h->keeper);
 	expiry_free(h->expiry);
+	expiry_free(h->strangers);
 	free(h);
 }
 
@@ -748,6 +751,8 @@ static void tell_expiring(struct hub *h)
 
 	while ((s = expiry_next(h->expiry, now, &left)) != NULL)
 		session_expiring(s, left);
+	while ((s = expiry_next(h->strangers, (int64_t)clock_ms(), &left)) != NULL)
+		s->sink.ops->close(&s->sink, CLOSE_auth_timeout);
 }
 
 void hub_hush(struct hub *h) { h->hushed = true; }

@@ -163,7 +163,8 @@ struct session *hub_session(struct hub *h, uint32_t serial); /* NULL: it is gone
 void hub_post(struct hub *h, unsigned worker, struct letter *l);
 
 const struct hub_opts *hub_options(const struct hub *h);
-struct expiry *hub_expiry(struct hub *h);
+struct expiry *hub_expiry(struct hub *h);    /* whose token ends when */
+struct expiry *hub_strangers(struct hub *h); /* who has to log in, by monotonic time */
 struct keeper *hub_keeper(struct hub *h);
 
 struct room;

@@ -92,18 +92,18 @@ static void note(struct keeper *k, const char *key, const unsigned char *id, con
 		noted(&s->letter, NULL);
 }
 
-static bool is_guest(const struct person *p) { return p && p->user == NULL && p->key; }
+static bool is_guest(const struct person *p) { return person_user(p) == NULL && person_key(p); }
 
 void keeper_note_name(struct keeper *k, const unsigned char *id, const struct person *p)
 {
 	if (is_guest(p) && hub_options(k->hub)->key_kept)
-		note(k, p->key, id, p->name);
+		note(k, person_key(p), id, person_name(p));
 }
 
 void keeper_forget_name(struct keeper *k, const struct person *p)
 {
 	if (is_guest(p) && hub_options(k->hub)->key_kept)
-		note(k, p->key, NULL, NULL);
+		note(k, person_key(p), NULL, NULL);
 }
 
 /* ---- keeping ---- */
@@ -112,8 +112,8 @@ void keeper_forget_name(struct keeper *k, const struct person *p)
 static void forget(struct keeper *k, struct kept *x)
 {
 	shared_map_release(sessions_of(k), (const char *)x->id, SECRET_ID_LEN, number(k, x->serial));
-	if (x->person && x->person->key) {
-		shared_map_release(names_of(k), x->person->key, strlen(x->person->key), x->person->holder);
+	if (person_key(x->person)) {
+		shared_map_release(names_of(k), person_key(x->person), strlen(person_key(x->person)), x->person->holder);
 		keeper_forget_name(k, x->person);
 	}
 	person_unref(x->person);
@@ -122,8 +122,8 @@ static void forget(struct keeper *k, struct kept *x)
 
 static void drop_name(struct keeper *k, struct person *person)
 {
-	if (person && person->key)
-		shared_map_release(names_of(k), person->key, strlen(person->key), person->holder);
+	if (person_key(person))
+		shared_map_release(names_of(k), person_key(person), strlen(person_key(person)), person->holder);
 	keeper_forget_name(k, person);
 	person_unref(person);
 }
@@ -245,17 +245,18 @@ static void open_granted(struct letter *letter, void *reader)
 /* FROM's name is TO's: a guest's name changes hands, a user's does not. */
 static struct person *hand_over(struct keeper *k, struct person *p, uint64_t to)
 {
+	const char *key = person_key(p);
 	struct person *now;
 
-	if (p == NULL || p->user || p->key == NULL || !shared_map_move(names_of(k), p->key, strlen(p->key), p->holder, to)) {
-		if (p && p->user && p->key) /* who it is, a token says */
-			shared_map_release(names_of(k), p->key, strlen(p->key), p->holder);
+	if (key == NULL || person_user(p) || !shared_map_move(names_of(k), key, strlen(key), p->holder, to)) {
+		if (key && person_user(p)) /* who it is, a token says */
+			shared_map_release(names_of(k), key, strlen(key), p->holder);
 		person_unref(p);
 		return NULL;
 	}
-	now = person_new(NULL, p->name, ROLE_GUEST, to);
+	now = person_new(NULL, person_name(p), ROLE_GUEST, to);
 	if (now == NULL)
-		shared_map_release(names_of(k), p->key, strlen(p->key), to);
+		shared_map_release(names_of(k), key, strlen(key), to);
 	person_unref(p);
 	return now;
 }
@@ -351,7 +352,7 @@ static void restore(struct keeper *k, const struct journal_value *v)
 	if (shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, number(k, serial)) != 0)
 		return;
 	p = person_new(NULL, v->value->data + SECRET_ID_LEN, ROLE_GUEST, number(k, serial));
-	if (p && shared_map_claim(names_of(k), p->key, strlen(p->key), p->holder) != 0) {
+	if (p && shared_map_claim(names_of(k), person_key(p), strlen(person_key(p)), p->holder) != 0) {
 		person_unref(p);
 		p = NULL;
 	}

@@ -43,9 +43,7 @@ void session_init(struct session *s, struct hub *hub, const struct session_polic
 
 static const char *shown(const struct session *s)
 {
-	if (s->person == NULL)
-		return "guest";
-	return s->person->name ? s->person->name : s->person->user;
+	return s->person ? person_shown(s->person) : "guest";
 }
 
 struct payload *session_line(struct session *s, const char *what)
@@ -70,19 +68,19 @@ static bool enlist(struct session *s)
 	return s->registered;
 }
 
-int session_await_login(struct session *s, int64_t end)
+/* It logged in, or is gone. */
+static void end_waiting(struct session *s)
 {
-	s->stranger = expiry_set(hub_expiry(s->hub), s->serial, s, end, end) == 0;
-	return s->stranger ? 0 : -1;
+	if (s->stranger)
+		expiry_clear(hub_strangers(s->hub), s->serial);
+	s->stranger = false;
 }
 
-/* What it has to do with its time: NOW is its token's end; 0: nothing any more. */
-static void note_expiry(struct session *s, int64_t now)
+/* Its token's end was WAS and is NOW; 0: it has none. */
+static void note_expiry(struct session *s, int64_t was, int64_t now)
 {
 	struct expiry *x = hub_expiry(s->hub);
-	int64_t was = s->stranger ? -1 : grant_expires(person_grant(s->person));
 
-	s->stranger = false;
 	if (now == 0 && was)
 		expiry_clear(x, s->serial);
 	else if (now != was && expiry_set(x, s->serial, s, now - s->policy->token_warning, now) < 0)
@@ -92,15 +90,15 @@ static void note_expiry(struct session *s, int64_t now)
 void session_expiring(struct session *s, int64_t left)
 {
 	if (left == 0)
-		s->sink.ops->close(&s->sink, s->stranger ? CLOSE_auth_timeout : CLOSE_token_expired);
+		s->sink.ops->close(&s->sink, CLOSE_token_expired);
 	else if (s->is_v1)
 		v1_expiring(s, left);
 }
 
 static void release_name(struct session *s, const struct person *p)
 {
-	if (p && p->key)
-		shared_map_release(hub_options(s->hub)->names, p->key, strlen(p->key), p->holder);
+	if (person_key(p))
+		shared_map_release(hub_options(s->hub)->names, person_key(p), strlen(person_key(p)), p->holder);
 }
 
 /* Leaves all rooms. */
@@ -124,7 +122,8 @@ void session_clear(struct session *s)
 
 	if (s->hub == NULL)
 		return;
-	note_expiry(s, 0);
+	note_expiry(s, grant_expires(person_grant(s->person)), 0);
+	end_waiting(s);
 	depart(s); /* a v1's name goes to the keeper */
 	if (s->registered)
 		directory_remove(hub_directory(s->hub), s);
@@ -146,10 +145,11 @@ void session_become(struct session *s, struct person *p, bool keep)
 
 	if (s->logged_in)
 		directory_logout(hub_directory(s->hub), old->holder, s);
-	if (!s->stranger || (p && p->user))
-		note_expiry(s, grant_expires(person_grant(p)));
 	s->person = p;
-	s->logged_in = p && p->user && directory_login(hub_directory(s->hub), p->holder, s) == 0;
+	note_expiry(s, grant_expires(person_grant(old)), grant_expires(person_grant(p)));
+	if (person_user(p))
+		end_waiting(s);
+	s->logged_in = person_user(p) && directory_login(hub_directory(s->hub), p->holder, s) == 0;
 	if (p)
 		enlist(s);
 	if (s->is_v1)
@@ -170,7 +170,7 @@ static uint64_t claim(struct session *s, const struct payload *key, const char *
 
 enum reply session_claim(struct session *s, const char *name, struct person **p)
 {
-	const char *user = s->person ? s->person->user : NULL;
+	const char *user = person_user(s->person);
 	struct payload *key = name_key(name, strlen(name));
 
 	*p = NULL;
@@ -228,7 +228,7 @@ static void open_taken(struct letter *letter, void *reader)
 	struct shared_map *names = hub_options(reader)->names;
 	struct person *p = NULL;
 
-	if (s && s->person && s->person->holder == l->to && s->person->name == NULL &&
+	if (s && s->person && s->person->holder == l->to && person_name(s->person) == NULL &&
 	    (l->taken || shared_map_claim(names, l->key->data, l->key->len, l->to) == 0))
 		p = person_renamed(s->person, l->name->data, session_id(s));
 	else if (l->taken)
@@ -247,7 +247,7 @@ static void open_take(struct letter *letter, void *reader)
 	struct session *s = hub_session(h, (uint32_t)l->holder);
 
 	l->taken = shared_map_move(hub_options(h)->names, l->key->data, l->key->len, l->holder, l->to);
-	if (l->taken && s && s->person && s->person->user == NULL)
+	if (l->taken && s && s->person && person_user(s->person) == NULL)
 		session_become(s, NULL, true);
 	else if (l->taken)
 		keeper_take_name(hub_keeper(h), (uint32_t)l->holder);
@@ -273,9 +273,9 @@ static const char *name_of_before(struct session *s, const char *user)
 	struct shared_map *names = hub_options(s->hub)->names;
 	const struct person *p = s->person;
 
-	if (p == NULL || p->user == NULL || p->name == NULL || strcmp(p->user, user) != 0)
+	if (person_user(p) == NULL || person_name(p) == NULL || strcmp(person_user(p), user) != 0)
 		return NULL;
-	return shared_map_claim(names, p->key, strlen(p->key), p->holder) == 0 ? p->name : NULL;
+	return shared_map_claim(names, person_key(p), strlen(person_key(p)), p->holder) == 0 ? person_name(p) : NULL;
 }
 
 /* A user keeps the name that it has, if the token gives none that can be had. */
@@ -301,7 +301,7 @@ void session_identify(struct session *s, const struct identity *id)
 
 bool session_may(const struct session *s, enum grant_what what, const char *room, size_t len)
 {
-	if (what == GRANT_WRITE && s->policy->read_only && (s->person == NULL || s->person->user == NULL))
+	if (what == GRANT_WRITE && s->policy->read_only && person_user(s->person) == NULL)
 		return false;
 	if (what == GRANT_MODERATE)
 		return person_role(s->person, room, len) >= ROLE_MODERATOR;
@@ -310,7 +310,7 @@ bool session_may(const struct session *s, enum grant_what what, const char *room
 
 enum reply session_why_not(const struct session *s)
 {
-	return s->person && s->person->user ? REPLY_read_only : REPLY_login_needed;
+	return person_user(s->person) ? REPLY_read_only : REPLY_login_needed;
 }
 
 /* Whether somebody else holds NAME. */
@@ -381,7 +381,7 @@ bool session_deliver(struct session *s, struct payload *text)
 
 struct payload *session_user(const struct session *s)
 {
-	const char *user = s->person ? s->person->user : NULL;
+	const char *user = person_user(s->person);
 
 	return user ? payload_new(user, strlen(user)) : NULL;
 }
@@ -434,7 +434,7 @@ static enum reply judge(struct session *s, const struct message *m, const char *
 	if (session_type_is_reserved(s->policy, type))
 		return REPLY_reserved_type;
 	*detail = name;
-	if ((s->person == NULL || s->person->name == NULL) && name && held_by_other(s, name))
+	if (person_name(s->person) == NULL && name && held_by_other(s, name))
 		return REPLY_name_taken;
 	return REPLY_COUNT;
 }
@@ -449,7 +449,7 @@ static void refused(struct session *s, struct request *q) { reply_error(&s->sink
 static void say(struct session *s, struct payload *body, void (*op)(struct room *, struct request *))
 {
 	struct request *q = request_new();
-	const char *user = s->person ? s->person->user : NULL, *address;
+	const char *user = person_user(s->person), *address;
 
 	if (q == NULL || !enlist(s)) {
 		request_free(q);
@@ -474,10 +474,10 @@ static void say(struct session *s, struct payload *body, void (*op)(struct room 
 static void pass_on(struct session *s, struct message *m)
 {
 	bool chat = message_is_chat(m);
-	const char *suffix = s->person ? s->person->suffix : "";
+	const char *suffix = person_suffix(s->person);
 	struct payload *p, *open;
 
-	if (s->person && s->person->name)
+	if (person_name(s->person))
 		message_take_out(m, "name");
 	if (chat) {
 		open = message_encode(m, s->policy->default_type);

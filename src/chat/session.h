@@ -114,7 +114,7 @@ void session_drained(struct session *s);
 struct join_letter;
 void session_joined(struct session *s, struct membership *m, struct join_letter *l);
 
-/* Its token, or its time to log in, ends in LEFT ms; 0: it has. */
+/* Its token ends in LEFT ms; 0: it has. */
 void session_expiring(struct session *s, int64_t left);
 
 /* A direct message; whether its dialect has such. */
@@ -139,9 +139,6 @@ struct payload *session_line(struct session *s, const char *what);
 
 /* Claims NAME, prepared, for whoever S is, which has no name. REPLY_COUNT: it is S's; P: the new person, the caller's. */
 enum reply session_claim(struct session *s, const char *name, struct person **p);
-
-/* S, a stranger, has until END (wall time, ms) to log in. 0, or -1: no memory. */
-int session_await_login(struct session *s, int64_t end);
 
 /* S is P from now on (taken; NULL: a guest); rooms are told, the old name let go unless KEEP. */
 void session_become(struct session *s, struct person *p, bool keep);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/command.h"
+#include "chat/expiry.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
@@ -141,10 +142,10 @@ static void set_identity(json_t *o, const struct person *p)
 {
 	if (p == NULL)
 		return;
-	if (p->name)
-		json_object_set_new(o, "name", json_string(p->name));
-	if (p->user) {
-		json_object_set_new(o, "user", json_string(p->user));
+	if (person_name(p))
+		json_object_set_new(o, "name", json_string(person_name(p)));
+	if (person_user(p)) {
+		json_object_set_new(o, "user", json_string(person_user(p)));
 		json_object_set_new(o, "role", json_string(role_name(p->role)));
 	}
 }
@@ -169,6 +170,14 @@ static void welcome(struct session *s, const char *secret, const struct payload 
 	send_json(s, o);
 }
 
+static int await_login(struct session *s)
+{
+	int64_t by = (int64_t)clock_ms() + s->policy->auth_timeout;
+
+	s->stranger = expiry_set(hub_strangers(s->hub), s->serial, s, by, by) == 0;
+	return s->stranger ? 0 : -1;
+}
+
 int v1_begin(struct session *s, struct payload *room)
 {
 	char secret[SECRET_TEXT_LEN + 1];
@@ -177,8 +186,7 @@ int v1_begin(struct session *s, struct payload *room)
 	if (keeper_open(hub_keeper(s->hub), s) < 0 || !secret_make(&hub_options(s->hub)->key, s->v1.id, secret))
 		return -1;
 	keeper_note_name(hub_keeper(s->hub), s->v1.id, s->person);
-	if (!s->policy->anonymous && (s->person == NULL || s->person->user == NULL) &&
-	    session_await_login(s, clock_wall_ms() + s->policy->auth_timeout) < 0)
+	if (!s->policy->anonymous && person_user(s->person) == NULL && await_login(s) < 0)
 		return -1;
 	welcome(s, secret, room);
 	return 0;
@@ -237,7 +245,7 @@ void v1_resumed(struct session *s, enum reply why, const unsigned char *id, stru
 			session_become(s, p, false);
 			keeper_note_name(hub_keeper(s->hub), s->v1.id, p);
 		} else if (p) { /* it has another name by now */
-			shared_map_release(hub_options(s->hub)->names, p->key, strlen(p->key), p->holder);
+			shared_map_release(hub_options(s->hub)->names, person_key(p), strlen(person_key(p)), p->holder);
 			keeper_forget_name(hub_keeper(s->hub), p);
 			person_unref(p);
 		}
@@ -254,14 +262,14 @@ void v1_resumed(struct session *s, enum reply why, const unsigned char *id, stru
 
 void v1_renamed(struct session *s, struct person *old, struct person *now)
 {
-	const char *was = old ? old->name : NULL, *is = now ? now->name : NULL;
+	const char *was = person_name(old), *is = person_name(now);
 
 	for (struct place *p = s->v1.places; p; p = p->next)
 		if (p->membership.seat.taken)
 			hub_rename(s->hub, &p->membership, old, now, s->policy->announce != ANNOUNCE_OFF);
-	if (old && !now && old->name && !s->asking) /* a token's owner has the name now */
+	if (!now && was && !s->asking) /* a token's owner has the name now */
 		send_json(s, json_pack("{s:s,s:n,s:s}", "type", "renamed", "name", "by", "token"));
-	else if (old && now && old->user && !was && is && !s->asking)
+	else if (person_user(old) && !was && is && !s->asking)
 		send_json(s, json_pack("{s:s,s:s,s:s}", "type", "renamed", "name", is, "by", "token"));
 }
 
