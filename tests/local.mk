@@ -232,6 +232,7 @@ EXTRA_DIST += \
 	tests/bench/agree.txt \
 	tests/bench/flood \
 	tests/bench/flood.txt \
+	tests/bench/heap.c \
 	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
 	tests/bench/plot \
@@ -343,8 +344,11 @@ CLEANFILES += tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/benc
 tests_bench_codec_LDADD = $(WIRE_ALL)
 tests_bench_journal_LDADD = $(STORE) $(CHAT) $(BASE_ALL) $(SQLITE_LIBS)
 tests_bench_workers_LDADD = $(DAEMON_ALL)
+CLEANFILES += tests/bench/heap.so
+tests/bench/heap.so: tests/bench/heap.c
+	$(AM_V_CC)$(MKDIR_P) tests/bench && $(CC) $(CFLAGS) -shared -fPIC -o $@ $(srcdir)/tests/bench/heap.c
 
-bench: tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/bench/journal$(EXEEXT) tests/bench/workers$(EXEEXT) natterd$(EXEEXT) natterbench$(EXEEXT)
+bench: tests/bench/codec$(EXEEXT) tests/bench/flooder$(EXEEXT) tests/bench/journal$(EXEEXT) tests/bench/workers$(EXEEXT) tests/bench/heap.so natterd$(EXEEXT) natterbench$(EXEEXT)
 	@$$(command -v taskset >/dev/null && echo taskset -c 0) tests/bench/codec$(EXEEXT)
 	@tests/bench/journal$(EXEEXT)
 	@$(AM_TESTS_ENVIRONMENT) $(srcdir)/tests/bench/run --out tests/bench/results.txt $(RUN)
