@@ -5,7 +5,7 @@ import zlib
 
 from cases_strict import is_text
 from client import BINARY, CLOSE, CONT, NAMES, PING, PONG, RSV1, RSV2, RSV3, TEXT, Mismatch, close_frame, cut, frame, head
-from deflate import TAIL, Deflated, Packer, packed_frames, unpack
+from deflate import BITS_S, TAIL, Deflated, Packer, packed_frames, unpack
 from registry import add, case
 
 K, M = 1024, 1024 * 1024
@@ -179,6 +179,20 @@ def is_compressed(t, size, compressible):
 for i, size in enumerate((100, 125, 126, 1000, 65535, 65536, M), 1):
     add(f"21.4.{i + 10}", f"{size} equal bytes are answered compressed", is_compressed, size, True)
     add(f"21.4.{i + 20}", f"{size} bytes of noise are answered as they are", is_compressed, size, False)
+
+
+def fits_window(t, bits):
+    """What is as long as the client's window comes compressed, what is a byte longer as it is."""
+    d = Deflated(t, offer=f"permessage-deflate; {BITS_S}={bits}")
+    for size, compressed in ((1 << bits, True), ((1 << bits) + 1, bits == 15), ((1 << bits) - 1, True)):
+        got = d.echo(BINARY, (PROSE * 40)[:size])
+        if bool(got.rsv) != compressed:
+            raise Mismatch(f"{size} bytes {'compressed' if compressed else 'as they are'}", got)
+    d.expect_goodbye()
+
+
+for bits in range(8, 16):
+    add(f"21.4.{bits + 30}", f"messages around 2^{bits} bytes for a window of 2^{bits}", fits_window, bits)
 
 
 # ---- 21.5: the context ----

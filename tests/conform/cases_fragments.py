@@ -199,4 +199,22 @@ def empty_fragments(t):
     ws.expect_goodbye()
 
 
+@case("5.28", "pings and pongs of all sizes from 0 to 125 between the fragments")
+def all_pings_between(t):
+    ws = t.connect()
+    pieces = [b"%d" % n for n in range(127)]
+    sent = [frame(TEXT, pieces[0], fin=False)]
+    for n in range(126):
+        sent += [frame(PING, bytes(range(n))), frame(PONG, bytes(range(n))), frame(CONT, pieces[n + 1], fin=n == 125)]
+    ws.send(*sent)
+    for n in range(126):
+        ws.expect(PONG, bytes(range(n)))
+    ws.expect(TEXT, b"".join(pieces))
+    ws.expect_goodbye()
+
+
+for n, (title, opcode, size) in enumerate((("a ping", PING, 126), ("a pong", PONG, 126), ("a ping", PING, 65536)), 29):
+    add(f"5.{n}", f"{title} of {size} bytes between two fragments fails", fails_after_ping, "send", TEXT_1,
+        frame(opcode, bytes(size)), REST)
+
 add("5.27", "pings without a message in between are no fragments", pongs, b"a", b"b")

@@ -230,7 +230,7 @@ def conversation(t, seed, path, faults):
 
 
 def conversations(t, part, path, faults):
-    for i in range(t.count(200, 8, 1000)):
+    for i in range(t.count(100, 8, 1000)):
         conversation(t, f"{t.seed} {part} {i}", path, faults)
         t.hang_up()
 

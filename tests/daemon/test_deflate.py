@@ -48,13 +48,19 @@ def zeros(mib):
         z.compress(bytes(1 << 20)) + z.flush(zlib.Z_FULL_FLUSH)) * (mib - 1) + b"\0"
 
 
+def read_raw(client):
+    """(whether it is compressed, payload) of the next frame."""
+    a, b = client.take(2)
+    payload = client.take(b if b < 126 else int.from_bytes(client.take(2 if b == 126 else 8), "big"))
+    assert a & 0xbf == 0x81
+    return bool(a & 0x40), payload
+
+
 def echo(client, text):
     """A compressed message there and back."""
     client.send_raw(frame(TEXT, deflate(text), rsv=4))
-    a, b = client.take(2)
-    size = b if b < 126 else int.from_bytes(client.take(2 if b == 126 else 8), "big")
-    back = client.take(size)
-    assert a & 0x4f == 0x41 and zlib.decompressobj(-15).decompress(back + b"\0\0\xff\xff") == text
+    compressed, back = read_raw(client)
+    assert compressed and zlib.decompressobj(-15).decompress(back + b"\0\0\xff\xff") == text
 
 
 def extensions(natterd, path, offer=OFFER):
@@ -133,6 +139,44 @@ def test_a_room_of_all_kinds(natterd):
         saved = [after[k] - before[k] for k in ("deflate_bytes_in", "deflate_bytes_out")]
         assert saved[0] > 40800 and saved[1] < 1000
     asyncio.run(talk())
+
+
+def test_short_messages_are_sent_as_they_are(natterd):
+    c = natterd.connect("/echo", headers=[OFFER])
+    for n, compressed in ((1, False), (99, False), (100, True), (101, True), (99, False)):
+        c.send_raw(frame(TEXT, deflate(b"a" * n), rsv=4))
+        assert read_raw(c)[0] == compressed
+    c.close()
+
+
+def test_a_frame_is_shared_as_far_as_windows_allow(natterd):
+    """All get the same compressed bytes, but those whose window is too small for the message, who get it as it is."""
+    windows = [15, 15, 9, 11, 8, 0]
+    clients = [natterd.connect("/windows", headers=[OFFER + f"; server_max_window_bits={w}"] if w else [])
+               for w in windows]
+
+    def until(client, i):
+        while json.loads(read_raw(client)[1])["i"] != i:
+            pass
+
+    for i, c in enumerate(clients):  # all have their place
+        c.send_json(type="there", i=i)
+        until(c, i)
+    for c in clients[:-1]:
+        until(c, len(clients) - 1)
+    for size in (99, 100, 256, 257, 512, 513, 2048, 2049, 30000):
+        text = '{"type":"x","text":"%s"}'
+        clients[size % 6].send(text % ("z" * (size - len(text % ""))))
+        got = [read_raw(c) for c in clients]
+        plain = got[-1][1]
+        assert len(plain) == size
+        for (compressed, payload), window in zip(got, windows):
+            assert compressed == (window > 0 and 100 <= size <= (1 << window))
+            assert payload == (got[0][1] if compressed else plain)
+        if size >= 100:
+            assert zlib.decompressobj(-15).decompress(got[0][1] + b"\0\0\xff\xff") == plain
+    for c in clients:
+        c.close()
 
 
 @pytest.mark.parametrize("path", ["/echo", "/takeover"])

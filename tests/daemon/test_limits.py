@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 import time
+import zlib
 
 import pytest
 
-from natterd import DEADLINE, TEXT, Closed, frame, wait_for
+from natterd import CONT, DEADLINE, TEXT, Closed, frame, wait_for
 
 
 def enter(daemon, path, **kwargs):
@@ -203,6 +204,33 @@ def test_half_received_messages_cost_what_was_sent(start):
     assert d.memory() - before < 4 * 1024 * 1024
     for c in clients:
         c.close()
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit") or os.environ.get("NATTER_SANITIZER", "no") != "no",
+                    reason="a daemon's memory cannot be limited here")
+def test_no_memory_for_a_message_costs_one_connection(start):
+    """One message grows as it comes, one as it is inflated; others go on, and so does the daemon."""
+    d = start('workers = 1\nlog_level = debug\ndeflate = yes\nmax_frame = 512M\nmax_message = 512M\nbyte_rate = 0\n'
+              'endpoint "/*" { handler = echo }\n', tls=False)
+    mib = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflated = (mib.compress(bytes(1 << 20)) + mib.flush(zlib.Z_FULL_FLUSH)) * 200 + b"\0"
+    good, large, bomb = (d.connect(headers=["Sec-WebSocket-Extensions: permessage-deflate"]) for _ in range(3))
+    good.send("before")
+    assert good.recv() == "before"
+    limit = d.memory("VmSize") + (16 << 20)
+    resource.prlimit(d.process.pid, resource.RLIMIT_AS, (limit, limit))
+    bomb.send_raw(frame(TEXT, deflated, rsv=4))
+    assert bomb.read_to_end() == b""
+    try:
+        for opcode in (TEXT, *[CONT] * 63):
+            large.send_raw(frame(opcode, b"x" * (1 << 20), fin=False))
+    except OSError:
+        pass  # it is closed with much on its way
+    assert large.read_to_end() == b""
+    wait_for("both to be closed", lambda: d.log().count("no_memory") >= 2)
+    good.send("after")
+    assert good.recv() == "after"
+    good.close()
 
 
 def test_out_of_file_descriptors_pauses_accepting(start):
