@@ -398,6 +398,8 @@ static int compose(struct ask *a, struct request *q, const char *type)
 	const char *suffix = a->s->person ? a->s->person->suffix : "";
 
 	strip(a->m, a->place ? "seq" : "to");
+	if (a->place == NULL)
+		message_take_out(a->m, "between");
 	q->content = message_encode(a->m, type);
 	if (q->content)
 		q->body = suffix[0] ? message_sign(q->content, suffix) : payload_ref(q->content);
@@ -544,6 +546,10 @@ static enum reply command_edit(struct ask *a)
 	message_take_out(a->m, "seq");
 	message_take_out(a->m, "user");
 	message_take_out(a->m, "time");
+	if (a->place == NULL) {
+		message_take_out(a->m, "to");
+		message_take_out(a->m, "between");
+	}
 	q->content = json_text_open(a->m->object);
 	q->sender = sender_of(a->s);
 	if (q->content == NULL || q->sender == NULL)
