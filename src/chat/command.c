@@ -541,6 +541,8 @@ static enum reply command_edit(struct ask *a)
 	message_take_out(a->m, "user");
 	message_take_out(a->m, "time");
 	message_take_out(a->m, "target");
+	if (a->place == NULL)
+		message_take_out(a->m, "to");
 	q->content = json_text_open(a->m->object);
 	q->sender = sender_of(a->s);
 	if (q->content == NULL || q->sender == NULL)

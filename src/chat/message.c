@@ -213,6 +213,21 @@ struct payload *message_amend(const struct payload *body, const struct payload *
 	return encode_open(o);
 }
 
+struct payload *message_without(struct payload *body, const char *member)
+{
+	char key[32];
+	json_t *o;
+
+	snprintf(key, sizeof(key), "\"%s\":", member);
+	if (body == NULL || strstr(body->data, key) == NULL)
+		return body;
+	o = decode_open(body);
+	if (o)
+		json_object_del(o, member);
+	payload_unref(body);
+	return encode_open(o);
+}
+
 struct payload *message_stamp(const struct payload *body, const struct payload *where, uint64_t seq, int64_t time,
 			      const char *more)
 {

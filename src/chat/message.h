@@ -65,6 +65,9 @@ struct payload *message_sign(const struct payload *body, const char *suffix);
 struct payload *message_retype(const struct payload *body, const char *type);
 struct payload *message_amend(const struct payload *body, const struct payload *changes);
 
+/* An open object, which one of these two has made, without a member that MORE will be; BODY (taken) where it has none. */
+struct payload *message_without(struct payload *body, const char *member);
+
 /*
  * The whole text of what has its place: BODY is an open object, WHERE says
  * where it is (,"room":"lobby"), MORE are further members (,"edited":9) or "".

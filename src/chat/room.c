@@ -219,17 +219,17 @@ struct payload *room_render(const struct room *r, const struct journal_message *
 	char more[64] = "";
 	struct payload *body = NULL, *text;
 
-	if (m->kind == JOURNAL_MESSAGE && m->body) {
-		if (m->changed)
-			snprintf(more, sizeof(more), ",\"edited\":%" PRIu64, m->changed);
+	if (m->kind == JOURNAL_MESSAGE && m->body && m->changed == 0)
 		return message_stamp(m->body, r->where, m->seq, m->time, more);
-	}
-	if (m->kind == JOURNAL_MESSAGE) {
+	if (m->kind == JOURNAL_MESSAGE && m->body) {
+		snprintf(more, sizeof(more), ",\"edited\":%" PRIu64, m->changed);
+		body = message_without(payload_ref(m->body), "edited");
+	} else if (m->kind == JOURNAL_MESSAGE) {
 		snprintf(more, sizeof(more), ",\"deleted\":%" PRIu64, m->changed);
 		body = text_concat("{\"type\":\"deleted\"", (char *)NULL);
 	} else if (m->body) {
 		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
-		body = message_retype(m->body, changes[m->kind]);
+		body = message_without(message_retype(m->body, changes[m->kind]), "target");
 	} else {
 		snprintf(more, sizeof(more), ",\"target\":%" PRIu64, m->target);
 		body = text_concat("{\"type\":\"", changes[m->kind], "\"", (char *)NULL);

@@ -80,6 +80,20 @@ def test_a_cid_is_a_users_on_all_connections(server, room):
     b.error("cid_reused", "message", "id", room=room, message="other")
 
 
+def test_a_repeat_of_what_was_edited_or_deleted_meanwhile(server, room):
+    """It is what was said, and brings nothing back."""
+    a = V1(server)
+    a.join(room)
+    first = [a.ok("message", f"id{i}", room=room, message="x") for i in range(2)]
+    a.ok("edit", room=room, seq=first[0]["seq"], message="y")
+    a.ok("delete", room=room, seq=first[1]["seq"])
+    for i in range(2):
+        got = a.ok("message", f"id{i}", room=room, message="x")
+        assert (got["seq"], got["duplicate"]) == (first[i]["seq"], True)
+        a.error("cid_reused", "message", f"id{i}", room=room, message="y")
+    assert [m.get("message") for m in a.ok("history", room=room)["messages"]] == ["y", None, "y", None]
+
+
 def test_refused_requests_are_not_remembered(server, room):
     a = V1(server)
     a.error("not_joined", "message", "id", room=room, message="x")

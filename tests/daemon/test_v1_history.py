@@ -217,6 +217,31 @@ def test_delete_own(keeping, room):
     a.error("no_message", "delete", room=room, seq=m["seq"])
 
 
+def test_members_that_the_server_adds_to_edits_are_there_once(keeping, room):
+    """Whatever the client calls its own: edited, target, and in conversations between and to as well."""
+    d = keeping()
+    a, b = V1(d, user="u1"), V1(d, user="u2")
+    a.join(room)
+    b.join(room)
+    own = {"target": "Bob", "edited": "no", "deleted": False, "between": [1], "to": "all"}
+    m = a.say(room, "x", **own)
+    assert {k: m[k] for k in own} == own
+    got = a.ok("edit", room=room, seq=m["seq"], message="y", target=99, edited=98)
+    e = b.expect("edit")
+    assert (e["target"], e["edited"], e["to"]) == (m["seq"], 98, "all")
+    kept, event = b.ok("history", room=room)["messages"]
+    assert (kept["target"], kept["edited"], kept["between"]) == (99, got["seq"], [1])
+    assert event == e
+    m = a.ok("direct", user="u2", message="x", **{k: own[k] for k in own if k != "to"})
+    assert b.expect("direct")["between"] == ["u1", "u2"]
+    m = a.ok("message", message="x", **{**own, "with": "u2"})
+    got = a.ok("edit", seq=m["seq"], message="y", **{**own, "with": "u2"})
+    e = b.expect("edit")
+    assert (e["target"], e["between"], e["to"]) == (m["seq"], ["u1", "u2"], "u2")
+    kept, event = b.ok("history", after=1, **{"with": "u1"})["messages"]
+    assert (kept["between"], kept["to"], kept["edited"], event) == (["u1", "u2"], "u2", got["seq"], e)
+
+
 def test_others_messages(keeping, room):
     d = keeping()
     a, b, mod = V1(d), V1(d), V1(d, user="mod0")

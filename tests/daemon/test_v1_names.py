@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from natterd import wait_for
+from natterd import BINARY, wait_for
 from v1 import V1, display, new_user, plain, secret, token_section
 
 WORKERS = [1, 2]
@@ -102,6 +102,29 @@ def test_reserved_names(start):
     c.ok("name", name="administrator")
     assert V1(d, user="boss").welcome["name"] == "Admin"  # a token may give it
     assert "name" not in V1(d, "/?name=Root").welcome
+
+
+def test_names_that_look_alike(start, room):
+    """Built with ICU they are the same, wherever names are compared; else only case counts."""
+    with open(BINARY, "rb") as f:
+        icu = b"libicu" in f.read()
+    d = start('announce = off\nreserved_names = {"admin"}\n' + token_section(secret("u1"), "u1", "Paul 1"))
+    c, other, p = V1(d), V1(d), plain(d, room)
+    c.ok("name", name="Modern")
+    owner = V1(d, user="u1")
+    for name, code in (("modem", "name_taken"), ("adrnin", "name_reserved"), ("Pau1 l", "name_taken")):
+        if icu:
+            other.error(code, "name", name=name)
+        else:
+            other.ok("name", name=name)
+            other.ok("name", name=None)
+    p.send_json(message="x", name="modem")
+    assert p.recv_until(type="error" if icu else "usermsg")
+    got = other.request("direct", to="modem", message="x")
+    assert (got["type"] == "ok") == icu
+    assert not icu or c.expect("direct")["message"] == "x"
+    owner.sync()
+    p.close()
 
 
 def named(c, answer, name):

@@ -246,6 +246,42 @@ def test_user_comes_back_with_the_session(server, room):
     assert (m["user"], m["name"]) == (user, display(user))
 
 
+def test_a_session_is_no_login(server, room):
+    """Who takes up another user's session is who it was."""
+    one, other = new_user(), new_user()
+    a = V1(server, user=one)
+    a.join(room)
+    m = a.say(room, "mine")
+    b = V1(server, user=other)
+    got = b.ok("resume", session=a.session)
+    assert (got["user"], got["name"]) == (other, display(other))
+    assert a.closed()[0] == 4501
+    b.join(room)
+    assert b.say(room, "x")["user"] == other
+    b.error("not_yours", "edit", room=room, seq=m["seq"], message="x")
+    c = V1(server, resume=a.session)  # a guest now
+    c.join(room)
+    assert not {"user", "name"} & c.say(room, "x").keys()
+    c.error("login_needed", "conversations")
+    c.error("not_yours", "delete", room=room, seq=m["seq"])
+
+
+def test_a_name_that_a_token_took_meanwhile_does_not_come_back(server, room):
+    user = new_user()
+    a = V1(server)
+    a.ok("name", name=display(user))
+    a.close()
+    owner = V1(server, user=user)
+    if "name" not in owner.welcome:  # held by the session, which has to give it up first
+        assert owner.expect("renamed")["name"] == display(user)
+    got = again(server, a.session)
+    assert got[1]["type"] == "ok" and "name" not in got[1]
+    got[0].join(room)
+    assert "name" not in got[0].say(room, "x")
+    owner.join(room)
+    assert owner.say(room, "x")["name"] == display(user)
+
+
 def test_a_cut_in_mid_flight_loses_nothing(server, room):
     """RST again and again: resume, since, and unacknowledged cids once more."""
     watch = V1(server)

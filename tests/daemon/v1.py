@@ -16,11 +16,18 @@ ANSWERS = {"join": "joined", "who": "who", "history": "history", "rooms": "rooms
 USERS = 60  # whom `tokens()` knows
 
 
+def unique(members):
+    """An object of which no member is there twice: other languages' parsers refuse that, or take the first one."""
+    names = [name for name, _ in members]
+    assert len(set(names)) == len(names), members
+    return dict(members)
+
+
 class Frame(dict):
     """What came: an object, and the text that it was."""
 
     def __init__(self, text):
-        super().__init__(json.loads(text))
+        super().__init__(json.loads(text, object_pairs_hook=unique))
         self.text = text
 
 

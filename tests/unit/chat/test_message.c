@@ -199,6 +199,16 @@ static void test_retype(void **state)
 	payload_unref(zero);
 }
 
+static void test_without(void **state)
+{
+	struct payload *body = open_text("{\"message\":\"\\\"target\\\":1\",\"target\":[1],\"x\":{\"target\":2}");
+
+	(void)state;
+	is_text(message_without(payload_ref(body), "edited"), body->data);
+	is_text(message_without(body, "target"), "{\"message\":\"\\\"target\\\":1\",\"x\":{\"target\":2}");
+	assert_null(message_without(NULL, "target"));
+}
+
 static void test_amend(void **state)
 {
 	struct payload *body = open_text("{\"message\":\"old\",\"type\":\"usermsg\",\"x\":{\"a\":1},\"name\":\"ann\"");
@@ -297,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_sign),
 		cmocka_unit_test(test_retype),
 		cmocka_unit_test(test_amend),
+		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_relayed_with_who),
 		cmocka_unit_test(test_text_concat),
 	};
