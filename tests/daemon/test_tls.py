@@ -82,6 +82,17 @@ def test_a_chat_by_node(secure):
     assert out.stdout == "heard\nclosed 1000\n", out
 
 
+def test_a_chat_by_s_client(secure):
+    """A WebSocket by hand: the handshake, a message and a close frame by its input, what was said in its output."""
+    request = Client("127.0.0.1", secure.port, upgrade=False).request.replace(b"GET / ", b"GET /echo ")
+    said = request + frame(TEXT, "by hand") + frame(8, b"\x03\xe8")
+    for version in ("-tls1_2", "-tls1_3"):
+        out = s_client(secure, "-ign_eof", version, data=said)
+        assert "HTTP/1.1 101 " in out
+        assert "Sec-WebSocket-Accept: HSmrc0sMlYUkAGmm5OPpG2HaGWk=" in out
+        assert "\x07by hand" in out
+
+
 def test_the_page(secure):
     with Natterd() as plain:
         page = plain.connect(upgrade=False)
@@ -428,6 +439,21 @@ def test_crowded_out(start):
     for c in late:
         c.send_raw(c.request)
         assert c.read_response() == 101
+
+
+def test_an_address_with_too_many_hellos(start):
+    """Half open TLS handshakes are half open handshakes: of one address so many, and in its next one it is told so."""
+    daemon = start(LOCAL + "address_exempt = {}\naddress_handshakes = 3\nhandshake_timeout = 60s", tls=True)
+    half = [Client("127.0.0.1", daemon.port, upgrade=False, tls=False, source="127.0.0.2") for _ in range(3)]
+    for c in half:
+        c.send_raw(hello())
+        c.more()
+    c = daemon.connect(upgrade=False, source="127.0.0.2")
+    c.send_raw(c.request)
+    assert c.read_response() == 429
+    assert b"wait for their request" in c.read_to_end()
+    daemon.connect(source="127.0.0.3").close()
+    assert daemon.counters()["refused_address_handshakes"] == 1
 
 
 def test_bytewise(secure):
