@@ -609,7 +609,7 @@ N, SPOKEN = 1000, 20
 
 
 def test_a_thousand_clients():
-    """All of them hear all messages in one order."""
+    """All of them hear all messages in one order; while they are idle each takes what natterd.conf(5) says, 16 KB."""
     with Natterd(LOCAL + f"workers = 2\nannounce = off\nmax_connections = {N + 100}\nmessage_rate = 0\nbacklog = 2000",
                  tls=True) as daemon:
         crowd(daemon)
@@ -619,6 +619,8 @@ def test_a_thousand_clients():
 def crowd(daemon):
     context, session, clients = trusting(), None, []
     for i in range(N):
+        if i == N // 2:
+            before = daemon.memory("RssAnon")
         c = Client("127.0.0.1", daemon.port, "/crowd", upgrade=False, tls=False)
         c.sock = context.wrap_socket(c.sock, server_hostname="localhost", session=session)
         c.send_raw(c.request)
@@ -627,6 +629,8 @@ def crowd(daemon):
         clients.append(c)
         daemon.clients.add(c)
     daemon.wait_members(N)
+    if (os.environ.get("NATTER_SANITIZER") or "no") == "no":
+        assert (daemon.memory("RssAnon") - before) / (N - N // 2) < 18 * 1024
     speakers = clients[:: N // 4]
     for i in range(SPOKEN):
         speakers[i % len(speakers)].send_json(message=f"{i} " + "x" * (37 * i))
