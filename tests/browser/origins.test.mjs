@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import path from 'node:path';
@@ -30,14 +31,14 @@ after(async () => {
 }, LIMIT);
 
 /* What comes of a WebSocket that the page at URL opens: its first message, or 'refused'. */
-async function tryFrom(url, room = '/hijack', context = browser) {
+async function tryFrom(url, room = '/hijack', context = browser, host = `127.0.0.1:${natterd.port}`) {
 	const page = await context.newPage();
 	await page.goto(url);
 	const got = await page.evaluate((address) => new Promise((done) => {
 		const socket = new WebSocket(address);
 		socket.onmessage = (m) => { done(m.data); socket.close(); };
 		socket.onerror = () => done('refused');
-	}), `ws://127.0.0.1:${natterd.port}${room}`);
+	}), `ws://${host}${room}`);
 	await page.close();
 	return got;
 }
@@ -51,6 +52,31 @@ test('a page of another host cannot open the socket, with cookies or without', L
 	assert.equal(await tryFrom(url), 'refused');
 	assert.match(natterd.log, new RegExp(`origin=http://localhost:${site.address().port} host=127.0.0.1:${natterd.port}`));
 	assert.ok(natterd.log.includes(`allow="origins = {'same-host', 'http://localhost:${site.address().port}'}"`));
+});
+
+/*
+ * What the attack is about: the browser sends the visitor's login along, whatever page it is that asks; also with
+ * SameSite cookies, where the page is of a neighbour. That it would work is seen where the operator let every
+ * origin in; by default the same page is refused.
+ */
+test('a page of another host cannot use the login of who looks at it', LIMIT, async (t) => {
+	const secret = 'a-secret-that-nobody-else-has';
+	const chat = await Natterd.start((dir) => {
+		writeFileSync(path.join(dir, 'token'), `${secret}\n`, { mode: 0o600 });
+		return 'anonymous = no\ntoken_cookie = login\nannounce = name\n' +
+			`token "${dir}/token" { user = ann name = Ann }\nendpoint "/*" { }\nendpoint "/open" { origins = {"*"} }`;
+	});
+	t.after(() => chat.stop());
+	const host = `chat.shop.localhost:${chat.port}`, evil = `http://evil.shop.localhost:${site.address().port}/`;
+	const context = await browser.newContext();
+	t.after(() => context.close());
+	await context.addCookies([{ name: 'login', value: secret, url: `http://${host}/`, sameSite: 'Lax' }]);
+	assert.equal(await tryFrom(evil, '/tea', context, host), 'refused');
+	assert.match(chat.log, /a page of another origin was refused/);
+	assert.match(await tryFrom(`http://${host}/healthz`, '/tea', context, host), /Ann connected/);
+	assert.match(await tryFrom(evil, '/open', context, host), /Ann connected/);
+	await context.clearCookies();
+	assert.equal(await tryFrom(`http://${host}/healthz`, '/tea', context, host), 'refused');
 });
 
 test('pages of the same host can, on another port too', LIMIT, async () => {

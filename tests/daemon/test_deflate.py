@@ -185,13 +185,14 @@ def test_bombs(natterd, path, mib, most):
     bomb = zeros(mib)
     assert len(bomb) < most
     c = natterd.connect(path, headers=[OFFER])
-    memory, cpu = natterd.memory("VmHWM"), natterd.cpu()
+    memory, cpu, closed = natterd.memory("VmHWM"), natterd.cpu(), natterd.counters()["closed_too_big"]
     c.send_raw(frame(TEXT, bomb, rsv=4))
     assert c.recv_close()[0] == 1009
     c.expect_eof()
     c.close()
     assert natterd.memory("VmHWM") - memory < 32 << 20
     assert natterd.cpu() - cpu < 1  # a GiB is more than a second's work
+    assert natterd.counters()["closed_too_big"] == closed + 1
 
 
 def test_what_the_bombs_leave(natterd):

@@ -175,15 +175,22 @@ def test_queues_of_all_readers(start):
 
 
 def test_counters_of_sizes_and_rooms(start, room):
-    d = start(COMMON + "max_head = 2K\nmax_message = 2K\nrooms_per_connection = 1\n")
+    d = start(COMMON + "max_head = 2K\nmax_message = 2K\nmax_fragments = 100\nrooms_per_connection = 1\n")
     c = d.connect("/", headers=["X-Much: " + "x" * 3000], upgrade=False)
     c.send_raw(c.request)
     assert c.read_response() == 431
     c = d.connect("/big")
     c.send("x" * 3000)
     assert c.recv_close()[0] == 1009
+    c = d.connect("/pieces")
+    c.send_raw(frame(TEXT, "x", fin=False) + frame(0, "x", fin=False) * 200)
+    assert c.recv_close()[0] == 1009
     c = V1(d)
     c.ok("join", room=room)
     assert c.request("join", room=room + "2")["code"] == "too_many_joined"
+    before = d.counters()["errors_sent"]
+    c.client.send("[" * 40 + "]" * 40)
+    assert c.next()["code"] == "too_complex"
     counters = d.counters()
-    assert (counters["refused_head"], counters["closed_too_big"], counters["refused_rooms"]) == (1, 1, 1)
+    assert (counters["refused_head"], counters["closed_too_big"], counters["refused_rooms"]) == (1, 2, 1)
+    assert counters["errors_sent"] == before + 1

@@ -106,6 +106,15 @@ def test_nobody_but_a_trusted_proxy_says_what_it_was_asked_for(start):
     assert origin(d, "https://www.example", "/", forwarded) == 403
 
 
+def test_without_a_file_everybody_is_let_in():
+    """As the tutorials' own servers do: natterd HOST PORT."""
+    with Natterd(tls=False) as d:
+        assert "-c" not in d.command and d.command[-2:] == ["127.0.0.1", "0"]
+        assert "pages of every origin may connect origins=*" in d.log()
+        for text in ("https://evil.example", "null", "http://localhost"):
+            assert origin(d, text) == 101
+
+
 def test_the_demo_lets_everybody_in(start):
     with open(os.path.join(HERE, "..", "..", "conf", "demo.conf"), encoding="utf-8") as f:
         d = start(f.read().replace("9600", "0").replace('{"localhost"}', '{"127.0.0.1"}'))

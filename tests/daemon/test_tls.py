@@ -82,6 +82,17 @@ def test_a_chat_by_node(secure):
     assert out.stdout == "heard\nclosed 1000\n", out
 
 
+def test_a_chat_by_s_client(secure):
+    """A WebSocket by hand: the handshake, a message and a close frame by its input, what was said in its output."""
+    request = Client("127.0.0.1", secure.port, upgrade=False).request.replace(b"GET / ", b"GET /echo ")
+    said = request + frame(TEXT, "by hand") + frame(8, b"\x03\xe8")
+    for version in ("-tls1_2", "-tls1_3"):
+        out = s_client(secure, "-ign_eof", version, data=said)
+        assert "HTTP/1.1 101 " in out
+        assert "Sec-WebSocket-Accept: HSmrc0sMlYUkAGmm5OPpG2HaGWk=" in out
+        assert "\x07by hand" in out
+
+
 def test_the_page(secure):
     with Natterd() as plain:
         page = plain.connect(upgrade=False)
@@ -430,6 +441,21 @@ def test_crowded_out(start):
         assert c.read_response() == 101
 
 
+def test_an_address_with_too_many_hellos(start):
+    """Half open TLS handshakes are half open handshakes: of one address so many, and in its next one it is told so."""
+    daemon = start(LOCAL + "address_exempt = {}\naddress_handshakes = 3\nhandshake_timeout = 60s", tls=True)
+    half = [Client("127.0.0.1", daemon.port, upgrade=False, tls=False, source="127.0.0.2") for _ in range(3)]
+    for c in half:
+        c.send_raw(hello())
+        c.more()
+    c = daemon.connect(upgrade=False, source="127.0.0.2")
+    c.send_raw(c.request)
+    assert c.read_response() == 429
+    assert b"wait for their request" in c.read_to_end()
+    daemon.connect(source="127.0.0.3").close()
+    assert daemon.counters()["refused_address_handshakes"] == 1
+
+
 def test_bytewise(secure):
     """A hello in single bytes, then a head and frames in a record each."""
     a, b = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -583,7 +609,7 @@ N, SPOKEN = 1000, 20
 
 
 def test_a_thousand_clients():
-    """All of them hear all messages in one order."""
+    """All of them hear all messages in one order; while they are idle each takes what natterd.conf(5) says, 16 KB."""
     with Natterd(LOCAL + f"workers = 2\nannounce = off\nmax_connections = {N + 100}\nmessage_rate = 0\nbacklog = 2000",
                  tls=True) as daemon:
         crowd(daemon)
@@ -593,6 +619,8 @@ def test_a_thousand_clients():
 def crowd(daemon):
     context, session, clients = trusting(), None, []
     for i in range(N):
+        if i == N // 2:
+            before = daemon.memory("RssAnon")
         c = Client("127.0.0.1", daemon.port, "/crowd", upgrade=False, tls=False)
         c.sock = context.wrap_socket(c.sock, server_hostname="localhost", session=session)
         c.send_raw(c.request)
@@ -601,6 +629,8 @@ def crowd(daemon):
         clients.append(c)
         daemon.clients.add(c)
     daemon.wait_members(N)
+    if (os.environ.get("NATTER_SANITIZER") or "no") == "no":
+        assert (daemon.memory("RssAnon") - before) / (N - N // 2) < 18 * 1024
     speakers = clients[:: N // 4]
     for i in range(SPOKEN):
         speakers[i % len(speakers)].send_json(message=f"{i} " + "x" * (37 * i))
