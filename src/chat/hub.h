@@ -50,7 +50,7 @@ struct hub_opts {
 	struct mailbox *const *mailboxes; /* one a worker; their reader is the worker's hub */
 	struct journal *journal;
 	struct shared_map *names;         /* who has which name, in the whole server */
-	struct shared_map *sessions;      /* and who has which session */
+	struct shared_map *sessions;      /* and who has which session, if it is not whose it was: see keeper.h */
 	struct book *users;               /* directory_users(), or NULL */
 	struct shared_count *rooms;       /* how many rooms have a home */
 	struct hub_rules rules;           /* until others are set */

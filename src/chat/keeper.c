@@ -35,6 +35,45 @@ static struct shared_map *sessions_of(const struct keeper *k) { return hub_optio
 static struct shared_map *names_of(const struct keeper *k) { return hub_options(k->hub)->names; }
 static uint64_t number(const struct keeper *k, uint32_t serial) { return hub_id(k->hub, serial); }
 
+/* ---- whose an id is ---- */
+
+/*
+ * An id's first half is the number of the session for which it was drawn,
+ * hidden by the other half, which is random, and this process's seed. So only
+ * ids that went on to another session have to be in the map.
+ */
+#define HALF (SECRET_ID_LEN / 2)
+
+static uint64_t veil(const unsigned char *id) { return strmap_hash((const char *)id + HALF, SECRET_ID_LEN - HALF); }
+
+static bool draw_id(unsigned char *id, uint64_t number)
+{
+	if (!secret_draw_id(id))
+		return false;
+	number ^= veil(id);
+	memcpy(id, &number, HALF);
+	return true;
+}
+
+/* The number of who has ID, or had it last; 0: it is from before this start. */
+static uint64_t holder_of(const struct keeper *k, const unsigned char *id)
+{
+	uint64_t number = shared_map_holder(sessions_of(k), (const char *)id, SECRET_ID_LEN);
+
+	if (number)
+		return number;
+	memcpy(&number, id, HALF);
+	number ^= veil(id);
+	return number >> 32 && number >> 32 <= hub_options(k->hub)->n ? number : 0;
+}
+
+/* ID, which FROM had, is TO's. */
+static void move_id(const struct keeper *k, const unsigned char *id, uint64_t from, uint64_t to)
+{
+	if (!shared_map_move(sessions_of(k), (const char *)id, SECRET_ID_LEN, from, to))
+		shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, to);
+}
+
 struct keeper *keeper_new(struct hub *h)
 {
 	struct keeper *k = calloc(1, sizeof(*k));
@@ -175,12 +214,7 @@ void keeper_free(struct keeper *k)
 	free(k);
 }
 
-int keeper_open(struct keeper *k, struct session *s)
-{
-	if (!secret_draw_id(s->v1.id))
-		return -1;
-	return shared_map_claim(sessions_of(k), (const char *)s->v1.id, SECRET_ID_LEN, session_id(s)) == 0 ? 0 : -1;
-}
+bool keeper_open(struct session *s) { return draw_id(s->v1.id, session_id(s)); }
 
 /* S's own id is not needed any more. */
 static void release_id(struct keeper *k, const struct session *s)
@@ -224,6 +258,18 @@ struct resume_letter {
 	struct payload *cid;
 };
 
+/* ID, which nobody has, is S's where it can be from before this start, which forgot all that had no name. */
+static bool adopt(struct keeper *k, const struct session *s, const unsigned char *id)
+{
+	const struct hub_opts *o = hub_options(k->hub);
+
+	if (!o->key_kept || clock_ms() - k->started > o->rules.session_keep ||
+	    shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, session_id(s)) != 0)
+		return false;
+	release_id(k, s);
+	return true;
+}
+
 /* The session is here, or with whom its id is now. */
 static void open_granted(struct letter *letter, void *reader)
 {
@@ -231,10 +277,11 @@ static void open_granted(struct letter *letter, void *reader)
 	struct keeper *k = hub_keeper(reader);
 	struct session *s = hub_session(reader, l->serial);
 
-	if (s && s->is_v1) {
-		if (l->granted)
-			release_id(k, s);
-		v1_resumed(s, l->granted ? REPLY_COUNT : REPLY_session_unknown, l->id, l->person, l->cid);
+	if (s && s->is_v1 && l->granted) {
+		release_id(k, s);
+		v1_resumed(s, REPLY_COUNT, l->id, l->person, l->cid);
+	} else if (s && s->is_v1) {
+		v1_resumed(s, adopt(k, s, l->id) ? REPLY_COUNT : REPLY_session_unknown, l->id, NULL, l->cid);
 	} else if (l->granted) {
 		keep(k, l->id, l->serial, l->person);
 	}
@@ -263,11 +310,13 @@ static struct person *hand_over(struct keeper *k, struct person *p, uint64_t to)
 
 static void open_resume(struct letter *letter, void *reader);
 
-/* Looks again for who has it. */
-static void look_again(struct keeper *k, struct resume_letter *l)
+/* Looks again for who has it, if it is HERE or went on; else it is over. */
+static void look_again(struct keeper *k, struct resume_letter *l, bool here)
 {
 	uint64_t from = shared_map_holder(sessions_of(k), (const char *)l->id, SECRET_ID_LEN);
 
+	if (from == 0 && here)
+		from = l->from;
 	if (from && l->tries++ < TRIES_MAX) {
 		l->from = from;
 		hub_post(k->hub, (unsigned)(from >> 32) - 1, &l->letter);
@@ -284,19 +333,20 @@ static void open_resume(struct letter *letter, void *reader)
 	uint32_t serial = (uint32_t)l->from;
 	struct kept *x = strmap_get(k->kept, (const char *)&serial, sizeof(serial));
 	struct session *s = hub_session(reader, serial);
+	bool here = s && s->is_v1 && memcmp(s->v1.id, l->id, SECRET_ID_LEN) == 0;
 	struct person *person;
 
 	if (x && memcmp(x->id, l->id, SECRET_ID_LEN) == 0) {
 		person = take(k, x)->person;
 		free(x);
-	} else if (s && s->is_v1 && !s->resuming && !s->replaced && memcmp(s->v1.id, l->id, SECRET_ID_LEN) == 0) {
+	} else if (here && !s->resuming && !s->replaced) {
 		person = person_ref(s->person);
 		v1_replaced(s);
 	} else {
-		look_again(k, l);
+		look_again(k, l, here);
 		return;
 	}
-	shared_map_move(sessions_of(k), (const char *)l->id, SECRET_ID_LEN, l->from, l->to);
+	move_id(k, l->id, l->from, l->to);
 	l->person = hand_over(k, person, l->to);
 	l->granted = true;
 	l->letter.open = open_granted;
@@ -312,15 +362,12 @@ enum reply keeper_resume(struct keeper *k, struct session *s, const char *secret
 
 	if (!secret_open(&o->key, secret, len, id))
 		return REPLY_session_unknown;
-	from = shared_map_holder(sessions_of(k), (const char *)id, SECRET_ID_LEN);
+	from = holder_of(k, id);
 	if (from == session_id(s)) /* its own */
 		return v1_resumed(s, REPLY_COUNT, s->v1.id, NULL, cid), REPLY_COUNT;
 	if (from == 0) {
-		/* From before this start, which forgot all that had no name. */
-		if (!o->key_kept || clock_ms() - k->started > o->rules.session_keep ||
-		    shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, session_id(s)) != 0)
+		if (!adopt(k, s, id))
 			return REPLY_session_unknown;
-		release_id(k, s);
 		v1_resumed(s, REPLY_COUNT, id, NULL, cid);
 		return REPLY_COUNT;
 	}

@@ -4,9 +4,9 @@
  * Every natter.v1 session has an id, which its client knows as a secret (see
  * secret.h) and by which its messages are its own. When its connection ends,
  * id and name are kept for session_keep; a connection that presents the secret
- * gets them, also from a connection that still has them and is closed. The
- * process-wide map `sessions` says which worker's keeper has an id, and the
- * two speak by letter. Names are noted at the journal too, so that they are
+ * gets them, also from a connection that still has them and is closed. An id
+ * tells for whom it was drawn, the process-wide map `sessions` who has it since;
+ * the keepers of the two workers speak by letter. Names are noted at the journal too, so that they are
  * held over a restart. One a hub, on its thread.
  */
 #ifndef NATTER_CHAT_KEEPER_H
@@ -30,8 +30,8 @@ struct session;
 struct keeper *keeper_new(struct hub *h); /* NULL: no memory */
 void keeper_free(struct keeper *k);       /* NULL is fine */
 
-/* Draws an id for S. 0, or -1: no memory, or no random numbers. */
-int keeper_open(struct keeper *k, struct session *s);
+/* Draws an id for S. false: there are no random numbers. */
+bool keeper_open(struct session *s);
 
 /* S's connection is over: its id, and its name if it has one, are kept for a while. */
 void keeper_close(struct keeper *k, struct session *s);

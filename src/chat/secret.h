@@ -1,8 +1,9 @@
 /*
  * secret: what gives a client its session back: an id, signed.
  *
- * A session's id is 16 random bytes. Its secret, which only its client is ever
- * told, is the id and 16 bytes of an HMAC-SHA256 of it, as base64url: who has
+ * A session's id is 16 bytes (see keeper.c for what they are). Its secret,
+ * which only its client is ever told, is the id and 16 bytes of an
+ * HMAC-SHA256 of it, as base64url: who has
  * the key (daemon/key_file) knows a secret of its own without keeping a list,
  * and nobody else can make one. Pure but for the random numbers; any thread.
  *

@@ -183,7 +183,7 @@ int v1_begin(struct session *s, struct payload *room)
 	char secret[SECRET_TEXT_LEN + 1];
 
 	s->is_v1 = true;
-	if (keeper_open(hub_keeper(s->hub), s) < 0 || !secret_make(&hub_options(s->hub)->key, s->v1.id, secret))
+	if (!keeper_open(s) || !secret_make(&hub_options(s->hub)->key, s->v1.id, secret))
 		return -1;
 	keeper_note_name(hub_keeper(s->hub), s->v1.id, s->person);
 	if (!s->policy->anonymous && person_user(s->person) == NULL && await_login(s) < 0)

@@ -3,6 +3,7 @@ import json
 import os
 import resource
 import selectors
+import socket
 import subprocess
 import time
 
@@ -45,6 +46,45 @@ def test_an_idle_client_takes_400_bytes(start):
         p.kill()
         p.wait()
     c.close()
+
+
+def named(daemon, numbers):
+    """Sockets of natter.v1 clients with names of 13 characters, all in one room."""
+    socks = [socket.create_connection((daemon.host, daemon.port), DEADLINE) for _ in numbers]
+    for i, s in zip(numbers, socks):
+        s.sendall(f"GET /?name=client-{i:06} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: natter.v1\r\n"
+                  "Sec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\r\n".encode()
+                  + frame(TEXT, '{"type":"join","room":"crowd"}'))
+    for s in socks:
+        got = b""
+        while b'"joined"' not in got:
+            more = s.recv(65536)
+            assert more, got
+            got += more
+        assert b'"name":"client-' in got
+    return socks
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is another")
+def test_a_named_client_of_natter_v1_takes_640_bytes(start):
+    """HACKING.md has the sum. (The first ones bring what all have together.)"""
+    n = 4000
+    needs_files(n)
+    d = start(CONFIG + "workers = 1\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n + 200), hard))
+    socks = named(d, range(100))
+    try:
+        before = d.memory("RssAnon")
+        for i in range(100, n + 100, 100):
+            socks += named(d, range(i, i + 100))
+        each = (d.memory("RssAnon") - before) / n
+        print(f"{each:.0f} bytes each")
+        assert each <= 640
+    finally:
+        for s in socks:
+            s.close()
 
 
 def test_thousands_come_and_go_at_once(start):
