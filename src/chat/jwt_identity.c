@@ -57,7 +57,7 @@ static long decode(const char *s, size_t len, char *out)
 struct parts {
 	char text[IDENTITY_TOKEN_MAX + 1]; /* the token; */
 	char header[IDENTITY_TOKEN_MAX], claims[IDENTITY_TOKEN_MAX], signature[IDENTITY_TOKEN_MAX];
-	long header_len, claims_len, signature_len;
+	long header_len, claims_len;
 };
 
 /* As memset, but not to be left out because nobody reads it. */
@@ -80,8 +80,8 @@ static bool take_apart(struct parts *p, const char *token, size_t len)
 	p->text[len] = '\0';
 	p->header_len = decode(token, (size_t)(first - token), p->header);
 	p->claims_len = decode(first + 1, (size_t)(second - first - 1), p->claims);
-	p->signature_len = decode(second + 1, len - (size_t)(second + 1 - token), p->signature);
-	return p->header_len > 0 && p->claims_len > 0 && p->signature_len > 0;
+	return p->header_len > 0 && p->claims_len > 0 &&
+	       decode(second + 1, len - (size_t)(second + 1 - token), p->signature) > 0;
 }
 
 /* ---- the header, and who may have signed ---- */
@@ -129,8 +129,7 @@ static const struct jwt_issuer *find_issuer(const struct jwt_issuer *issuers, si
 
 	if (read_header(&h, p->header, (size_t)p->header_len))
 		for (size_t i = 0; i < n && found == NULL; i++)
-			if (may_have_signed(&issuers[i], &h) &&
-			    jwt_key_signed(issuers[i].key, p->text, p->signature, (size_t)p->signature_len))
+			if (may_have_signed(&issuers[i], &h) && jwt_key_signed(issuers[i].key, p->text))
 				found = &issuers[i];
 	json_decref(h.json);
 	return found;

@@ -3,10 +3,8 @@
  *
  * A key is for one algorithm, so that no token chooses which: a public key is
  * never the secret of an HMAC. HS256 has the secret's bytes, RS256 and ES256
- * the public key, which is read from its PEM once: libjwt would do it for
- * every token, in thirty times what the check itself takes. Immutable; any
- * thread. The only file that stands on libjwt; where natter is built without
- * it there are no keys.
+ * the public key (PEM). Immutable; any thread. The only file that stands on
+ * libjwt; where natter is built without it there are no keys.
  */
 #ifndef NATTER_CHAT_JWT_KEY_H
 #define NATTER_CHAT_JWT_KEY_H
@@ -32,10 +30,9 @@ void jwt_key_free(struct jwt_key *k);
 const char *jwt_key_algorithm(const struct jwt_key *k);
 
 /*
- * Whether K signed TOKEN, a JWS in compact form (RFC 7515 section 7.1), whose last part is SIGNATURE, decoded. It has
- * to have been found to be one, of base64url without padding and with no empty part: libjwt 1.10 writes beyond its
- * buffers otherwise.
+ * Whether K signed TOKEN, a JWS in compact form (RFC 7515 section 7.1). It has to have been found to be one, of
+ * base64url without padding and with no empty part: libjwt 1.10 writes beyond its buffers otherwise.
  */
-bool jwt_key_signed(const struct jwt_key *k, const char *token, const void *signature, size_t len);
+bool jwt_key_signed(const struct jwt_key *k, const char *token);
 
 #endif
