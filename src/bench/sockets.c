@@ -113,6 +113,12 @@ static bool connect_check(void *arg)
 	return s->failed >= FAILURES_MAX || (s->failed && s->all == 0);
 }
 
+/* Whether the first one stood, or none will. */
+static bool connect_begun(void *arg)
+{
+	return ((struct sockets *)arg)->all > 0 || connect_check(arg);
+}
+
 bool sockets_connect(struct loop *l, const struct options *o, struct report *r)
 {
 	static const struct client_ops ops = {connect_opened, on_message, on_writable, connect_gone};
@@ -124,6 +130,7 @@ bool sockets_connect(struct loop *l, const struct options *o, struct report *r)
 	crowd_init(&s.crowd, l, o, o->concurrency, &ops, &s);
 	for (uint32_t i = 0; i < s.crowd.n; i++)
 		reopen(&s, &s.crowd.clients[i]);
+	loop_run(l, clock_us() + o->timeout_us, connect_begun, &s, false);
 	loop_run(l, clock_us() + o->warmup_us, connect_check, &s, false);
 	r->handshakes = 0;
 	memset(&r->latency, 0, sizeof(r->latency));

@@ -12,7 +12,7 @@ import certs
 from natterd import HERE
 
 BENCH = os.path.join(HERE, "..", "bench")
-TINY = ("--tiny", "--rounds", "1", "--seconds", "0.3", "--only", "natterd")
+TINY = ("--tiny", "--rounds", "1", "--seconds", "0.8", "--only", "natterd")
 SVG = "{http://www.w3.org/2000/svg}"
 
 pytestmark = pytest.mark.skipif(os.environ.get("NATTER_PORTABLE") == "yes", reason="memory is not told")
@@ -118,7 +118,8 @@ def test_loss_is_a_failure(tmp_path):
 
 
 def test_a_server_that_dies(tmp_path):
-    fake = fake_natterbench(tmp_path, 'while [ "$1" != -p ]; do shift; done; kill -9 $2; sleep 0.5; echo "{}"\n')
+    fake = fake_natterbench(tmp_path, 'while [ "$1" != -p ]; do shift; done; kill -9 $2\n'
+                            'until grep -q ") Z" /proc/$2/stat; do sleep 0.1; done; exit 1\n')
     table, _, _ = bench_run(tmp_path, *TINY, *fake, "--workload", "big", status=1)
     assert "ended with status -9" in table
 

@@ -141,6 +141,41 @@ static void test_changed_signatures(void **state)
 	}
 }
 
+/* Whether K takes T with another signature, given in base64url. */
+static bool takes(const struct jwt_key *k, const char *t, const char *signature)
+{
+	char changed[2048];
+
+	snprintf(changed, sizeof(changed), "%.*s.%s", (int)(strrchr(t, '.') - t), t, signature);
+	return jwt_key_signed(k, changed);
+}
+
+/* Zeros and ones of every length above all that a signature may have, and DER in place of ES256's two numbers. */
+static void test_forms_of_a_signature(void **state)
+{
+	struct jwt_key *es = key(JWT_ES256, ec_public), *rs = key(JWT_RS256, rsa_public);
+	char of_es[2048], of_rs[2048], text[400];
+
+	(void)state;
+	strcpy(of_es, token_of("{\"alg\":\"ES256\"}", "{\"sub\":\"7\"}", ec_private));
+	strcpy(of_rs, token_of("{\"alg\":\"RS256\"}", "{\"sub\":\"7\"}", rsa_private));
+	for (size_t n = 1; n < sizeof(text); n++) {
+		memset(text, 'A', n); /* CVE-2022-21449 */
+		text[n] = '\0';
+		if (n % 4 != 1 && (takes(es, of_es, text) || takes(rs, of_rs, text)))
+			fail_msg("%zu zeros", n);
+		memset(text, '_', n);
+		if (n % 4 != 1 && (takes(es, of_es, text) || takes(rs, of_rs, text)))
+			fail_msg("%zu ones", n);
+	}
+	assert_false(takes(es, of_es, "MAYCAQECAQE"));
+	assert_true(takes(es, of_es, strrchr(of_es, '.') + 1));
+	assert_true(takes(rs, of_rs, strrchr(of_rs, '.') + 1));
+	assert_int_equal(ERR_peek_error(), 0);
+	jwt_key_free(es);
+	jwt_key_free(rs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +183,7 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_signatures),
 		cmocka_unit_test(test_changed_signatures),
+		cmocka_unit_test(test_forms_of_a_signature),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
