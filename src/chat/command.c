@@ -377,14 +377,16 @@ static enum reply command_rooms(struct ask *a)
 
 /* ---- messages ---- */
 
-/* What a request has that is not for others; AND another such member. */
-static void strip(struct message *m, const char *and)
+/* What a request has that is not for others, or the server's own to say; AND another such member. */
+static void strip(struct ask *a, const char *and)
 {
 	static const char *const own[] = { "type", "cid", "room", "name" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		message_take_out(m, own[i]);
-	message_take_out(m, and);
+		message_take_out(a->m, own[i]);
+	if (a->place == NULL)
+		message_take_out(a->m, "between");
+	message_take_out(a->m, and);
 }
 
 /* Gives Q what is to be stored. 0, or -1: no memory. */
@@ -392,7 +394,7 @@ static int compose(struct ask *a, struct request *q, const char *type)
 {
 	const char *suffix = person_suffix(a->s->person);
 
-	strip(a->m, a->place ? "seq" : "to");
+	strip(a, a->place ? "seq" : "to");
 	q->content = message_encode(a->m, type);
 	if (q->content)
 		q->body = suffix[0] ? message_sign(q->content, suffix) : payload_ref(q->content);
@@ -475,7 +477,6 @@ static struct payload *relayed_direct(struct ask *a, const char *to)
 	json_object_set_new(o, "to", json_string(to));
 	json_object_set_new(o, "type", json_string("direct"));
 	json_object_set_new(o, "time", json_integer(clock_wall_ms()));
-	json_object_del(o, "between"); /* of stored ones alone */
 	return message_encode_relayed(a->m, "", clock_wall_ms(), person_suffix(a->s->person));
 }
 
@@ -485,7 +486,7 @@ static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
 
 	if (q == NULL)
 		return no_memory(a, q);
-	strip(a->m, "user");
+	strip(a, "user");
 	q->answered = direct_answered;
 	q->holder = holder;
 	q->body = relayed_direct(a, to);
@@ -535,10 +536,11 @@ static enum reply command_edit(struct ask *a)
 	if (q == NULL)
 		return no_memory(a, q);
 	q->seq = seq;
-	strip(a->m, a->place ? "seq" : "with");
+	strip(a, a->place ? "seq" : "with");
 	message_take_out(a->m, "seq");
 	message_take_out(a->m, "user");
 	message_take_out(a->m, "time");
+	message_take_out(a->m, "target");
 	q->content = json_text_open(a->m->object);
 	q->sender = sender_of(a->s);
 	if (q->content == NULL || q->sender == NULL)
