@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@ static void drop(struct client *c)
 		close(c->fd);
 	}
 	c->fd = -1;
+	SSL_free(c->ssl);
+	c->ssl = NULL;
 	free(c->out);
 	c->out = NULL;
 	c->out_len = 0;
@@ -67,6 +70,7 @@ static const char *where(const struct client *c)
 	switch ((enum client_state)c->state) {
 	case CLIENT_NEW:
 	case CLIENT_CONNECTING: return "connecting";
+	case CLIENT_TLS: return "the TLS handshake";
 	case CLIENT_HANDSHAKE: return "the opening handshake";
 	default: return "the conversation";
 	}
@@ -90,13 +94,18 @@ static void wait_to_send(struct client *c, const unsigned char *data, size_t len
 	c->out_len += len;
 }
 
+static ssize_t send_some(struct client *c, const unsigned char *data, size_t len)
+{
+	return c->ssl ? tls_client_write(c->ssl, data, len) : send(c->fd, data, len, MSG_NOSIGNAL);
+}
+
 /* Errors are seen by the next read. */
 static void put(struct client *c, const unsigned char *data, size_t len)
 {
 	ssize_t n = 0;
 
 	if (c->out_len == 0) {
-		n = send(c->fd, data, len, MSG_NOSIGNAL);
+		n = send_some(c, data, len);
 		if (n < 0) {
 			if (errno != EAGAIN && errno != EWOULDBLOCK)
 				return;
@@ -109,7 +118,7 @@ static void put(struct client *c, const unsigned char *data, size_t len)
 
 static void go_on_sending(struct client *c)
 {
-	ssize_t n = send(c->fd, c->out, c->out_len, MSG_NOSIGNAL);
+	ssize_t n = send_some(c, c->out, c->out_len);
 
 	if (n < 0)
 		return;
@@ -338,26 +347,34 @@ static void read_head(struct client *c, const unsigned char *data, size_t len)
 		read_frames(c, data + (head_len - before), before + len - head_len);
 }
 
-static void on_readable(struct client *c)
+/* False: there is no more for now, or for ever. */
+static bool read_some(struct client *c)
 {
 	struct client_pool *p = c->pool;
-	ssize_t n = recv(c->fd, p->buffer, READ_SIZE, 0);
+	ssize_t n = c->ssl ? tls_client_read(c->ssl, p->buffer, READ_SIZE) : recv(c->fd, p->buffer, READ_SIZE, 0);
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return;
+		return false;
 	p->now_us = clock_us();
 	if (n <= 0) {
 		if (c->state != CLIENT_CLOSING)
 			say(c, "the server ended a connection during %s%s%s", where(c), n < 0 ? ": " : "",
 			    n < 0 ? strerror(errno) : "");
 		end(c);
-		return;
+		return false;
 	}
 	p->bytes_read += (uint64_t)n;
 	if (c->state == CLIENT_HANDSHAKE)
 		read_head(c, p->buffer, (size_t)n);
 	else
 		read_frames(c, p->buffer, (size_t)n);
+	return c->ssl && n == READ_SIZE; /* who began anew in its place has no ssl yet */
+}
+
+static void on_readable(struct client *c)
+{
+	while (read_some(c))
+		;
 }
 
 static void cannot_connect(struct client *c, int error)
@@ -375,10 +392,42 @@ static void cannot_connect(struct client *c, int error)
 	say(c, "cannot connect to %s: %s%s", c->pool->target->url, strerror(error), hint);
 }
 
-static void on_connected(struct client *c)
+static void ask(struct client *c)
 {
 	char request[HEAD_MAX];
 	size_t len;
+
+	c->handshake = c->pool->handshakes++;
+	len = target_request(c->pool->target, c->handshake, c->room, request, sizeof(request));
+	c->state = CLIENT_HANDSHAKE;
+	watch(c, EV_READ);
+	put(c, (const unsigned char *)request, len);
+}
+
+static void note_tls(struct client_pool *p, const SSL *ssl)
+{
+	if (p->tls_kind[0] == '\0')
+		snprintf(p->tls_kind, sizeof(p->tls_kind), "%s %s", SSL_get_version(ssl), SSL_get_cipher_name(ssl));
+}
+
+static void shake_hands(struct client *c)
+{
+	char why[200];
+	int wanted = tls_client_handshake(c->ssl, why, sizeof(why));
+
+	if (wanted > 0) {
+		watch(c, wanted == POLLIN ? EV_READ : EV_WRITE);
+	} else if (wanted < 0) {
+		say(c, "the TLS handshake with the server failed: %s", why);
+		end(c);
+	} else {
+		note_tls(c->pool, c->ssl);
+		ask(c);
+	}
+}
+
+static void on_connected(struct client *c)
+{
 	int error = 0;
 	socklen_t size = sizeof(error);
 
@@ -388,11 +437,18 @@ static void on_connected(struct client *c)
 		end(c);
 		return;
 	}
-	c->handshake = c->pool->handshakes++;
-	len = target_request(c->pool->target, c->handshake, c->room, request, sizeof(request));
-	c->state = CLIENT_HANDSHAKE;
-	watch(c, EV_READ);
-	put(c, (const unsigned char *)request, len);
+	if (c->pool->tls == NULL) {
+		ask(c);
+		return;
+	}
+	c->ssl = tls_client_new(c->pool->tls, c->pool->target->name, c->fd);
+	if (c->ssl == NULL) {
+		say(c, "OpenSSL has no memory for another connection");
+		end(c);
+		return;
+	}
+	c->state = CLIENT_TLS;
+	shake_hands(c);
 }
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
@@ -402,6 +458,10 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	if (c->state == CLIENT_CONNECTING) {
 		on_connected(c);
+		return;
+	}
+	if (c->state == CLIENT_TLS) {
+		shake_hands(c);
 		return;
 	}
 	if (what & EV_WRITE)

@@ -12,6 +12,7 @@
 #include "bench/frame_reader.h"
 #include "bench/ledger.h"
 #include "bench/target.h"
+#include "bench/tls_client.h"
 
 #include "wire/ws_deflate.h"
 
@@ -24,6 +25,7 @@
 enum client_state {
 	CLIENT_NEW,
 	CLIENT_CONNECTING,
+	CLIENT_TLS,       /* its handshake, where the target wants TLS */
 	CLIENT_HANDSHAKE, /* the request was sent */
 	CLIENT_OPEN,
 	CLIENT_CLOSING, /* our close frame was sent */
@@ -57,6 +59,8 @@ struct client_pool {
 	unsigned char *inflated;
 	size_t inflated_size;
 	uint64_t deflated;    /* messages that came compressed */
+	SSL_CTX *tls;         /* the user's to set and to free; NULL: connections are plain */
+	char tls_kind[64];    /* version and cipher of the first connection; "": there was none */
 	uint64_t mask;        /* of the next frame */
 	uint32_t handshakes;  /* ever begun: the next one's number */
 	char why[CLIENT_WHY]; /* how the first connection failed or was lost; "": none did */
@@ -65,6 +69,7 @@ struct client_pool {
 struct client {
 	struct client_pool *pool;
 	struct event event;
+	SSL *ssl; /* NULL: plain, or not connected yet */
 	int fd;
 	uint8_t state; /* enum client_state */
 	uint32_t number, room;

@@ -79,6 +79,8 @@ void crowd_init(struct crowd *k, struct loop *l, const struct options *o, uint32
 	k->target.n_headers = o->n_headers;
 	k->target.seed = (uint32_t)(clock_wall_ms() ^ (int64_t)clock_us() << 12);
 	client_pool_init(&k->pool, l->base, &k->target, ops, arg);
+	if (k->target.tls && (k->pool.tls = tls_client_context(o->cacert, o->insecure, why, sizeof(why))) == NULL)
+		options_bad("%s", why);
 	find_sources(k, o);
 	k->clients = must_calloc(n, sizeof(*k->clients));
 	for (uint32_t i = 0; i < n; i++)
@@ -91,6 +93,7 @@ void crowd_clear(struct crowd *k)
 		client_clear(&k->clients[i]);
 	free(k->clients);
 	free(k->sources);
+	SSL_CTX_free(k->pool.tls);
 	client_pool_clear(&k->pool);
 	target_clear(&k->target);
 }

@@ -28,11 +28,13 @@ src_bench_libbench_a_SOURCES = \
 	src/bench/stamp.h \
 	src/bench/target.c \
 	src/bench/target.h \
+	src/bench/tls_client.c \
+	src/bench/tls_client.h \
 	src/bench/traffic.c \
 	src/bench/traffic.h
 
 BENCH = src/bench/libbench.a
-BENCH_LIBS = $(WIRE_ALL) $(BASE_ALL) $(EVENT_LIBS) $(JANSSON_LIBS) -lm
+BENCH_LIBS = $(WIRE_ALL) $(BASE_ALL) $(SSL_LIBS) $(EVENT_LIBS) $(JANSSON_LIBS) -lm
 BENCH_ALL = $(BENCH) $(BENCH_LIBS)
 
 bin_PROGRAMS += natterbench

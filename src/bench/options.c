@@ -30,7 +30,8 @@ static const char usage[] =
 	"  connect   opens and closes connections, again and again\n"
 	"  idle      opens connections, and keeps them: memory\n"
 	"\n"
-	"URL is ws://HOST:PORT/PATH or ws+unix:///SOCKET:/PATH (default: " URL ").\n"
+	"URL is ws://HOST:PORT/PATH, wss://HOST:PORT/PATH (TLS) or\n"
+	"ws+unix:///SOCKET:/PATH (default: " URL ").\n"
 	"{room} in it is the room's number.\n"
 	"\n"
 	"Who and what:\n"
@@ -55,6 +56,9 @@ static const char usage[] =
 	"      --deflate          offer permessage-deflate, and inflate what comes compressed\n"
 	"      --subprotocol P    ask for it\n"
 	"      --header LINE      add 'Name: value'; may be repeated\n"
+	"      --cacert FILE      wss: the server's certificate is of these authorities\n"
+	"                         (the system's)\n"
+	"  -k, --insecure         wss: any certificate will do\n"
 	"      --source ADDRESS   connect from it; may be repeated, they take turns\n"
 	"What to tell:\n"
 	"  -p, --pid PID[,PID...] the server's processes: CPU time and memory\n"
@@ -67,7 +71,7 @@ static const char usage[] =
 
 enum {
 	O_ROOMS = 256, O_SIZE, O_FORMAT, O_TEXT, O_NO_SELF, O_RATE, O_CONCURRENCY, O_WARMUP, O_TIMEOUT,
-	O_DEFLATE, O_SUBPROTOCOL, O_HEADER, O_SOURCE, O_JSON, O_HELP, O_VERSION,
+	O_DEFLATE, O_SUBPROTOCOL, O_HEADER, O_CACERT, O_SOURCE, O_JSON, O_HELP, O_VERSION,
 };
 
 static const struct option long_options[] = {
@@ -88,6 +92,8 @@ static const struct option long_options[] = {
 	{ "deflate", no_argument, NULL, O_DEFLATE },
 	{ "subprotocol", required_argument, NULL, O_SUBPROTOCOL },
 	{ "header", required_argument, NULL, O_HEADER },
+	{ "cacert", required_argument, NULL, O_CACERT },
+	{ "insecure", no_argument, NULL, 'k' },
 	{ "source", required_argument, NULL, O_SOURCE },
 	{ "pid", required_argument, NULL, 'p' },
 	{ "json", no_argument, NULL, O_JSON },
@@ -210,6 +216,7 @@ static void set(struct options *o, int c, char *value)
 	case 'w': o->window = whole("window", value, 1, 1e6); break;
 	case 'd': o->duration_us = seconds("duration", value, 0.01); break;
 	case 'p': add_pids(o, value); break;
+	case 'k': o->insecure = true; break;
 	case 'q': o->quiet = true; break;
 	case O_ROOMS: o->rooms = whole("rooms", value, 1, 1e6); break;
 	case O_SIZE: o->size = whole("size", value, STAMP_LEN, MAX_SIZE); break;
@@ -223,6 +230,7 @@ static void set(struct options *o, int c, char *value)
 	case O_DEFLATE: o->deflate = true; break;
 	case O_SUBPROTOCOL: o->subprotocol = value; break;
 	case O_HEADER: add_header(o, value); break;
+	case O_CACERT: o->cacert = value; break;
 	case O_SOURCE: add_source(o, value); break;
 	case O_JSON: o->json = true; break;
 	case O_HELP: print_and_exit(usage); break;
@@ -266,7 +274,7 @@ void options_parse(struct options *o, int argc, char **argv)
 		.receivers = 100, .senders = 10, .rooms = 1, .concurrency = 64, .size = 64,
 		.warmup_us = 2000000, .timeout_us = 5000000, .text = TEXT_CHAT,
 	};
-	while ((c = getopt_long(argc, argv, "r:s:n:w:d:p:qh", long_options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "r:s:n:w:d:p:kqh", long_options, NULL)) != -1)
 		set(o, c == 'h' ? O_HELP : c, optarg);
 	if (optind == argc)
 		options_bad("say what to measure: fanout, echo, connect or idle");

@@ -26,6 +26,8 @@ struct options {
 	uint64_t duration_us, warmup_us, timeout_us;
 	const char *text; /* of a message, with {message} in it */
 	const char *subprotocol;
+	const char *cacert; /* wss: whose certificates are accepted; NULL: the system's */
+	bool insecure;      /* wss: any is */
 	const char *headers[OPTIONS_LIST_MAX];
 	size_t n_headers;
 	struct sockaddr_storage sources[OPTIONS_LIST_MAX];

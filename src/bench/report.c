@@ -150,7 +150,7 @@ static void print_what(const struct options *o, const struct report *r)
 		else
 			printf("closed loop (window %u), ", (unsigned)o->window);
 	}
-	printf("%.1f s%s\n\n", (double)r->window_us / 1e6, r->interrupted ? " (interrupted)" : "");
+	printf("%s%s%.1f s%s\n\n", r->tls, r->tls[0] ? ", " : "", (double)r->window_us / 1e6, r->interrupted ? " (interrupted)" : "");
 }
 
 static void print_problem(uint64_t n, const char *what)
@@ -330,6 +330,8 @@ static void print_json(const struct options *o, const struct report *r)
 	put(j, "url", json_string(o->url));
 	put_real(j, "seconds", (double)r->window_us / 1e6);
 	put(j, "interrupted", json_boolean(r->interrupted));
+	if (r->tls[0])
+		put(j, "tls", json_string(r->tls));
 	put_int(j, "connections", r->connections);
 	put_int(j, "connections_lost", r->connections_lost);
 	if (r->why[0])

@@ -32,6 +32,7 @@ struct report {
 
 	/* all modes */
 	uint32_t connections;
+	char tls[64]; /* version and cipher; "": plain */
 	uint64_t connections_lost;
 	const char *why; /* the first of them; "": none */
 

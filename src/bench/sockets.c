@@ -49,6 +49,7 @@ static void finish(struct sockets *s, struct report *r)
 	loop_progress(s->loop, NULL);
 	memcpy(last_why, s->crowd.pool.why, sizeof(last_why));
 	r->why = last_why;
+	memcpy(r->tls, s->crowd.pool.tls_kind, sizeof(r->tls));
 	r->interrupted = s->loop->interrupted;
 }
 

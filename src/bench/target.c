@@ -94,7 +94,7 @@ static int init_tcp(struct target *t, const char *rest, bool rooms, char *why, s
 {
 	size_t len = strcspn(rest, "/?#");
 	const char *name = rest, *name_end, *port;
-	char *name_copy, *port_copy;
+	char *port_copy;
 	int result;
 
 	if (*rest == '[') {
@@ -108,13 +108,12 @@ static int init_tcp(struct target *t, const char *rest, bool rooms, char *why, s
 		port = name_end;
 	}
 	if (port == NULL || name == name_end || (port != rest + len && *port != ':'))
-		return fail(why, size, "%s: expected ws://HOST:PORT/PATH", t->url);
+		return fail(why, size, "%s: expected ws://HOST:PORT/PATH or wss://HOST:PORT/PATH", t->url);
 	t->host = copy(rest, len);
 	set_path(t, rest + len, rooms);
-	name_copy = copy(name, (size_t)(name_end - name));
-	port_copy = port < rest + len ? copy(port + 1, (size_t)(rest + len - port) - 1) : must_strdup("80");
-	result = resolve(t, name_copy, port_copy, why, size);
-	free(name_copy);
+	t->name = copy(name, (size_t)(name_end - name));
+	port_copy = port < rest + len ? copy(port + 1, (size_t)(rest + len - port) - 1) : must_strdup(t->tls ? "443" : "80");
+	result = resolve(t, t->name, port_copy, why, size);
 	free(port_copy);
 	return result;
 }
@@ -126,10 +125,10 @@ int target_init(struct target *t, const char *url, bool rooms, char *why, size_t
 		return init_tcp(t, url + 5, rooms, why, size);
 	if (strncmp(url, "ws+unix://", 10) == 0)
 		return init_unix(t, url + 10, rooms, why, size);
-	if (strncmp(url, "wss://", 6) == 0)
-		return fail(why, size,
-			    "%s: natterbench speaks no TLS; measure the server's plain port, ws://", url);
-	return fail(why, size, "%s: expected ws://HOST:PORT/PATH or ws+unix:///PATH/OF/SOCKET:/PATH", url);
+	t->tls = strncmp(url, "wss://", 6) == 0;
+	if (t->tls)
+		return init_tcp(t, url + 6, rooms, why, size);
+	return fail(why, size, "%s: expected ws://HOST:PORT/PATH, wss://HOST:PORT/PATH or ws+unix:///PATH/OF/SOCKET:/PATH", url);
 }
 
 void target_clear(struct target *t)
@@ -137,6 +136,7 @@ void target_clear(struct target *t)
 	free(t->url);
 	free(t->host);
 	free(t->path);
+	free(t->name);
 	*t = (struct target){0};
 }
 

@@ -3,6 +3,7 @@
  * WebSocket there.
  *
  *     ws://HOST[:PORT][/PATH]          TCP, port 80 when none is named
+ *     wss://HOST[:PORT][/PATH]         the same by TLS, port 443
  *     ws+unix:///PATH/OF/SOCKET[:/PATH]
  *
  * "{room}" in the path is replaced by the room's number; where there are
@@ -18,6 +19,8 @@
 
 struct target {
 	char *url, *host, *path;    /* host as the Host field has it */
+	char *name;                 /* the host alone: what a certificate has to say; NULL: a unix socket */
+	bool tls;
 	const char *subprotocol;    /* NULL: none; borrowed */
 	const char *const *headers; /* whole lines without CRLF; borrowed */
 	size_t n_headers;

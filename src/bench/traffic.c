@@ -417,6 +417,7 @@ static void audit(struct traffic *t)
 	for (uint32_t room = 0; room < rooms; room++)
 		audit_room(t, room, rooms);
 	t->r->connections = t->crowd.n;
+	memcpy(t->r->tls, t->crowd.pool.tls_kind, sizeof(t->r->tls));
 	t->r->deflated = t->crowd.pool.deflated;
 	t->r->connections_lost = t->crowd.lost;
 }

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from natterd import DEADLINE, GUID, HERE, wait_for
+from natterd import DEADLINE, GUID, HERE, Authority, wait_for
 
 BENCH = os.environ.get("NATTERBENCH") or os.path.join(HERE, "..", "..", "natterbench")
 CONF = os.path.join(HERE, "..", "bench", "natterd.conf")
@@ -184,6 +184,79 @@ def test_deflate(start):
     assert "deflated" not in r and r["bytes_per_s"] > r["deliveries_per_s"] * 4000
 
 
+# ---- TLS ----
+
+
+@pytest.fixture(scope="module")
+def secure():
+    from natterd import Natterd
+    with open(CONF, encoding="utf-8") as f:
+        with Natterd(re.sub(r"port = \d+", "port = 0", f.read()), tls=True) as d:
+            yield d
+
+
+def cacert():
+    return "--cacert", Authority.get().ca
+
+
+@pytest.mark.parametrize("size", [64, 60000])
+def test_tls_fanout(secure, size):
+    before = secure.counters()["tls_handshakes"]
+    r = bench_json(*FAST, *cacert(), "--size", size, "-r", 20, "-s", 3, "-w", 2, "fanout", secure.url("/tls"))
+    check_integrity(r, 23)
+    check_latency(r["latency_us"])
+    assert r["url"].startswith("wss://") and r["tls"].startswith("TLSv1.")
+    assert secure.counters()["tls_handshakes"] == before + 23
+
+
+def test_tls_open_loop_and_echo(secure):
+    check_integrity(bench_json(*FAST, *cacert(), "--rate", 200, "-r", 3, "-s", 2, "fanout", secure.url("/o")), 5)
+    check_integrity(bench_json(*FAST, *cacert(), "-n", 10, "-w", 3, "--format", "raw", "echo", secure.url("/echo")), 1)
+
+
+def test_tls_connect_and_idle(secure):
+    before = secure.counters()
+    r = bench_json(*FAST, *cacert(), "--concurrency", 4, "connect", secure.url("/echo"))
+    assert r["handshakes"] > 0 and r["handshakes_failed"] == 0
+    check_latency(r["handshake_us"])
+    out = bench("-n", 50, "-d", 0.3, *cacert(), "idle", secure.url("/idle"))
+    assert re.search(r"50 connections, TLSv1\.\S+ \S+, 0\.", out) and "still open" in out
+    wait_for("all to be gone", lambda: secure.counters()["connections"] == before["connections"])
+    assert secure.counters()["tls_resumed"] == before["tls_resumed"]
+
+
+def test_tls_by_any_name_of_the_certificate(secure):
+    check_integrity(bench_json(*FAST, *cacert(), "-r", 1, "fanout", f"wss://localhost:{secure.port}/"), 11)
+
+
+def test_tls_certificates_are_looked_at(secure, start):
+    """As curl does: the system's authorities, or those of a file; or none when one says so."""
+    status, out, err = bench(*FAST, "fanout", secure.url("/"), status=None)
+    assert status == 2 and out == "" and "certificate" in err and "--cacert" in err and "--insecure" in err
+    other = start('listener main { address = {"127.0.0.2"} port = 0 }\n', tls=True)
+    status, _, err = bench(*FAST, *cacert(), "fanout", f"wss://127.0.0.2:{other.port}/", status=None)
+    assert status == 2 and "mismatch" in err
+    for option in ("--insecure", "-k"):
+        check_integrity(bench_json(*FAST, option, "-r", 1, "fanout", secure.url("/")), 11)
+
+
+def test_tls_to_who_speaks_none(daemon):
+    status, _, err = bench(*FAST, "-k", "fanout", f"wss://127.0.0.1:{daemon.port}/", status=None)
+    assert status == 2 and "TLS handshake" in err
+
+
+def test_tls_server_dies(start):
+    d = start("message_rate = 0\n", tls=True)
+    p = subprocess.Popen([BENCH, "--json", "-k", "--warmup", "0.1", "-d", "60", "--timeout", "1", "-r", "2", "-s", "1",
+                          "fanout", d.url("/dies")], stdout=subprocess.PIPE, text=True)
+    wait_for("all to be there", lambda: d.counters()["sessions"] == 3)
+    time.sleep(0.5)
+    d.kill()
+    r = json.loads(p.communicate(timeout=DEADLINE)[0])
+    assert p.returncode == 1 and r["connections_lost"] == 3 and "ended a connection" in r["why"]
+    d.start()
+
+
 # ---- what people read ----
 
 
@@ -230,7 +303,8 @@ def test_interrupted_prints_what_there_is(daemon):
     ([], "say what to measure"),
     (["dance"], "expected fanout, echo, connect or idle"),
     (["fanout", "http://localhost/"], "expected ws://"),
-    (["fanout", "wss://localhost/"], "no TLS"),
+    (["fanout", "wss://"], "wss://HOST:PORT"),
+    (["--cacert", "/nowhere", "fanout", "wss://localhost/"], "--cacert /nowhere"),
     (["fanout", "ws://localhost/", "x"], "one URL"),
     (["--rate", "5", "-w", "2", "fanout"], "take one"),
     (["--size", "23", "fanout"], "from 24"),

@@ -8,6 +8,7 @@ import xml.etree.ElementTree
 
 import pytest
 
+import certs
 from natterd import HERE
 
 BENCH = os.path.join(HERE, "..", "bench")
@@ -42,7 +43,7 @@ def plot(folder):
 
 
 def test_run_and_plot(tmp_path):
-    table, results, _ = bench_run(tmp_path, *TINY)
+    table, results, _ = bench_run(tmp_path, *TINY, "--workload", "room,big,busy,small,idle,connect,half-room,half-big,half-small")
     names = [w["name"] for w in results["workloads"]]
     assert names == ["room", "big", "busy", "small", "idle", "connect", "half-room", "half-big", "half-small"]
     assert results["failures"] == [] and "FAILED" not in table and results["machine"]["date"] in table
@@ -64,6 +65,39 @@ def test_run_and_plot(tmp_path):
         w["rows"].append(other)
     (tmp_path / "results.json").write_text(json.dumps(results))
     assert plot(tmp_path) == ["bar natterd", "bar"] * 5
+
+
+def test_tls(tmp_path):
+    if certs.OPENSSL is None:
+        pytest.skip("openssl is missing (Debian: openssl)")
+    table, results, _ = bench_run(tmp_path, *TINY, "--workload", "tls,tls-idle,tls-connect")
+    assert [w["title"][:4] for w in results["workloads"]] == ["TLS:"] * 3 and "FAILED" not in table
+    assert results["workloads"][1]["rows"][0]["heap"]["median"] > 10000
+    assert plot(tmp_path) == ["bar natterd"]
+
+
+def test_about_natterd_alone(tmp_path):
+    """Rows are sizes, or what is beside; the first one is compared with."""
+    table, results, _ = bench_run(tmp_path, *TINY, "--workload", "grow-members,grow-rooms,fair,storm")
+    assert "FAILED" not in table
+    rows = {w["name"]: w["rows"] for w in results["workloads"]}
+    assert [r["server"] for r in rows["grow-members"]][:2] == ["10 members", "100 members"]
+    assert [r["server"] for r in rows["grow-rooms"]][:2] == ["1 room", "10 rooms"]
+    assert [r["server"] for r in rows["fair"]][0] == "alone" and rows["fair"][1]["large messages/s"]["median"] > 0
+    assert all(r[0]["ratio"] == 1 for r in rows.values())
+    (storm,) = rows["storm"]
+    assert 0 < storm["seconds in all"]["median"] == pytest.approx(storm["joining"]["median"] + storm["leaving"]["median"])
+
+
+def test_workers_in_one_process(tmp_path):
+    path = os.path.join(os.path.dirname(os.environ.get("NATTERD") or os.path.join(BENCH, "..", "..", "x")), "tests/bench/workers")
+    if not os.access(path, os.X_OK):
+        pytest.skip("make bench builds it")
+    table, results, _ = bench_run(tmp_path, *TINY, "--workload", "workers-big,workers-small")
+    assert "FAILED" not in table
+    for w in results["workloads"]:
+        assert [r["server"] for r in w["rows"]] == ["1 worker", "2 workers"] and w["reference"] == "1 worker"
+        assert w["rows"][0]["busiest %"]["median"] == 100 > w["rows"][1]["busiest %"]["median"] >= 50
 
 
 def test_half_load_needs_full_load(tmp_path):

@@ -1,4 +1,4 @@
-// uws.mjs PORT: natterd's chat on uWebSockets.js (npm `uwebsockets`), as its makers would write it.
+// uws.mjs PORT [CERTIFICATE KEY]: natterd's chat on uWebSockets.js (npm `uwebsockets`), as its makers would write it.
 //
 // A path is a room is a topic. Each message is parsed, gets natterd's fields, and is published: uWebSockets
 // frames it once, and sends each member what a turn of the loop brought all at once. The payload's limit and
@@ -8,7 +8,8 @@ import uWS from "uwebsockets";
 const decoder = new TextDecoder("utf-8", { fatal: true });
 let seq = 0;
 
-const app = uWS.App().ws("/*", {
+const [port, cert_file_name, key_file_name] = process.argv.slice(2);
+const app = (key_file_name ? uWS.SSLApp({ cert_file_name, key_file_name }) : uWS.App()).ws("/*", {
 	compression: uWS.DISABLED,
 	maxPayloadLength: 64 * 1024,
 	maxBackpressure: 1024 * 1024,
@@ -29,7 +30,7 @@ const app = uWS.App().ws("/*", {
 	},
 });
 
-app.listen("127.0.0.1", Number(process.argv[2]), (socket) => {
+app.listen("127.0.0.1", Number(port), (socket) => {
 	if (!socket)
 		process.exit(1);
 });

@@ -1,9 +1,11 @@
-// ws.mjs PORT: natterd's chat on node's `ws`, as an expert would write it.
+// ws.mjs PORT [CERTIFICATE KEY]: natterd's chat on node's `ws`, as an expert would write it.
 //
 // A path is a room. Each message is parsed, gets natterd's fields, and is framed once (ws.send() would frame
 // it for each member). Frames that came in one turn of the loop wait for its end and leave as one write for each
 // member. The payload's limit and that of what waits for a slow reader are natterd's. No history, names
 // or limits of rate.
+import { readFileSync } from "node:fs";
+import { createServer } from "node:https";
 import { Sender, WebSocketServer } from "ws";
 
 const MAX_QUEUE = 1024 * 1024;
@@ -41,10 +43,11 @@ function enter(path) {
 	return room;
 }
 
+const [port, cert, key] = process.argv.slice(2);
+const https = key && createServer({ cert: readFileSync(cert), key: readFileSync(key) });
+const place = { host: "127.0.0.1", port: Number(port), backlog: 1024 };
 const server = new WebSocketServer({
-	host: "127.0.0.1",
-	port: Number(process.argv[2]),
-	backlog: 1024,
+	...(https ? { server: https } : place),
 	clientTracking: false,
 	maxPayload: 64 * 1024,
 	perMessageDeflate: false,
@@ -70,3 +73,4 @@ server.on("connection", (ws, request) => {
 	});
 	ws.on("error", () => {});
 });
+https?.listen(place);

@@ -43,6 +43,26 @@ static void tcp(void **state)
 	target_clear(&t);
 }
 
+static void secure(void **state)
+{
+	const struct sockaddr_in *in = (const struct sockaddr_in *)&t.address;
+
+	(void)state;
+	parse("wss://127.0.0.1/a", false);
+	assert_true(t.tls);
+	assert_string_equal(t.name, "127.0.0.1");
+	assert_string_equal(t.host, "127.0.0.1");
+	assert_int_equal(ntohs(in->sin_port), 443);
+	target_clear(&t);
+	parse("wss://[::1]:9601", false);
+	assert_string_equal(t.name, "::1");
+	assert_string_equal(t.host, "[::1]:9601");
+	target_clear(&t);
+	parse("ws://127.0.0.1/", false);
+	assert_false(t.tls);
+	target_clear(&t);
+}
+
 static void unix_socket(void **state)
 {
 	(void)state;
@@ -59,7 +79,9 @@ static void refused(void **state)
 {
 	static const char *const urls[] = {"",
 					   "http://localhost/",
-					   "wss://localhost/",
+					   "wss://",
+					   "wss://:1/",
+					   "wss+unix:///run/a.sock",
 					   "ws://",
 					   "ws://:80/",
 					   "ws://[::1/",
@@ -106,6 +128,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(tcp),
+	    cmocka_unit_test(secure),
 	    cmocka_unit_test(unix_socket),
 	    cmocka_unit_test(refused),
 	    cmocka_unit_test(request),
