@@ -31,7 +31,7 @@ unit_tests = \
 	tests/unit/base/test_log \
 	tests/unit/base/test_mailbox \
 	tests/unit/base/test_payload \
-	tests/unit/base/test_ptrset \
+	tests/unit/base/test_table \
 	tests/unit/base/test_shared \
 	tests/unit/base/test_stats \
 	tests/unit/base/test_strmap \
@@ -99,7 +99,7 @@ tests_unit_base_test_list_LDADD = $(UNIT_BASE)
 tests_unit_base_test_log_LDADD = $(UNIT_BASE)
 tests_unit_base_test_mailbox_LDADD = $(UNIT_BASE)
 tests_unit_base_test_payload_LDADD = $(UNIT_BASE)
-tests_unit_base_test_ptrset_LDADD = $(UNIT_BASE)
+tests_unit_base_test_table_LDADD = $(UNIT_BASE)
 tests_unit_base_test_shared_LDADD = $(UNIT_BASE)
 tests_unit_base_test_stats_LDADD = $(UNIT_BASE)
 tests_unit_base_test_strmap_LDADD = $(UNIT_BASE)
@@ -216,6 +216,7 @@ EXTRA_DIST += \
 	tests/conform/cases_frames.py \
 	tests/conform/cases_limits.py \
 	tests/conform/cases_offers.py \
+	tests/conform/cases_random.py \
 	tests/conform/cases_strict.py \
 	tests/conform/cases_utf8.py \
 	tests/conform/client.py \
@@ -246,6 +247,7 @@ EXTRA_DIST += \
 	tests/bench/run \
 	tests/daemon/natterd.py \
 	tests/daemon/proxies.py \
+	tests/daemon/unit_filter.py \
 	tests/daemon/run \
 	tests/daemon/test_bench.py \
 	tests/daemon/test_bench_run.py \

@@ -18,8 +18,8 @@ src_base_libbase_a_SOURCES = \
 	src/base/mailbox.h \
 	src/base/payload.c \
 	src/base/payload.h \
-	src/base/ptrset.c \
-	src/base/ptrset.h \
+	src/base/table.c \
+	src/base/table.h \
 	src/base/shared.c \
 	src/base/shared.h \
 	src/base/stats.c \

@@ -4,35 +4,32 @@
  * A slot holds a key's hash and not the key: 64 bits of SipHash with a secret
  * seed, of which two among a million are the same by a chance of one in 30
  * million, and nobody can make it so; who is told then that a name is taken
- * takes another one. The hash has the shard in its upper bits and the slot in its
- * lower ones; linear probing, at most 3/4 of the slots are used, a removal
- * moves back what was pushed behind it, under 1/8 their number is halved.
+ * takes another one. The hash has the shard in its upper bits and the place in the
+ * shard's table in its lower ones.
  */
 #include <config.h>
 
 #include "base/shared.h"
 
 #include "base/strmap.h"
+#include "base/table.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SHARD_BITS 4
-#define SLOTS_MIN 8
 
-/* In words, so that there is no padding. */
+/* A key that is held. In words, so that there is no padding. */
 struct slot {
+	uint32_t claims; /* of this holder; not 0 */
 	uint32_t hash[2], holder[2];
-	uint32_t claims; /* of this holder; 0: the slot is free */
 };
 
 struct shard {
 	pthread_mutex_t lock;
 	bool made;
-	struct slot *slots;
-	size_t size; /* 0 or a power of two */
-	size_t count;
+	struct table slots;
 };
 
 struct shared_map {
@@ -73,38 +70,18 @@ void shared_map_free(struct shared_map *m)
 	if (!m)
 		return;
 	for (size_t i = 0; i < 1 << SHARD_BITS; i++) {
-		free(m->shards[i].slots);
+		table_clear(&m->shards[i].slots);
 		if (m->shards[i].made)
 			pthread_mutex_destroy(&m->shards[i].lock);
 	}
 	free(m);
 }
 
-/* The slot of HASH, or the free one where it belongs. There are slots. */
-static struct slot *slot_of(struct slot *slots, size_t size, uint64_t hash)
-{
-	size_t i = (size_t)hash & (size - 1);
+static uint64_t hash_of(const void *slot) { return number(((const struct slot *)slot)->hash); }
+static uint32_t low_half(const void *slot) { return (uint32_t)hash_of(slot); }
+static bool has_hash(const void *slot, const void *hash) { return hash_of(slot) == *(const uint64_t *)hash; }
 
-	while (slots[i].claims && number(slots[i].hash) != hash)
-		i = (i + 1) & (size - 1);
-	return &slots[i];
-}
-
-/* False: no memory, unchanged. */
-static bool resize(struct shard *s, size_t size)
-{
-	struct slot *slots = calloc(size, sizeof(*slots));
-
-	if (!slots)
-		return false;
-	for (size_t i = 0; i < s->size; i++)
-		if (s->slots[i].claims)
-			*slot_of(slots, size, number(s->slots[i].hash)) = s->slots[i];
-	free(s->slots);
-	s->slots = slots;
-	s->size = size;
-	return true;
-}
+static const struct table_ops by_hash = { sizeof(struct slot), low_half, has_hash };
 
 /* The shard of a key, locked; and the key's slot where it is held, or NULL. */
 static struct shard *enter(struct shared_map *m, uint64_t hash, struct slot **held)
@@ -112,45 +89,26 @@ static struct shard *enter(struct shared_map *m, uint64_t hash, struct slot **he
 	struct shard *s = &m->shards[hash >> (64 - SHARD_BITS)];
 
 	pthread_mutex_lock(&s->lock);
-	*held = s->count ? slot_of(s->slots, s->size, hash) : NULL;
-	if (*held && (*held)->claims == 0)
-		*held = NULL;
+	*held = table_get(&s->slots, &by_hash, (uint32_t)hash, &hash);
 	return s;
 }
 
 static bool put(struct shared_map *m, struct shard *s, uint64_t hash, uint64_t holder)
 {
-	struct slot *slot;
+	struct slot slot = { .claims = 1 };
 
-	if (s->count >= s->size / 4 * 3 && !resize(s, s->size ? s->size * 2 : SLOTS_MIN))
+	set_number(slot.hash, hash);
+	set_number(slot.holder, holder);
+	if (table_add(&s->slots, &by_hash, &slot) == NULL)
 		return false;
-	slot = slot_of(s->slots, s->size, hash);
-	set_number(slot->hash, hash);
-	set_number(slot->holder, holder);
-	slot->claims = 1;
-	s->count++;
 	atomic_fetch_add_explicit(&m->count, 1, memory_order_relaxed);
 	return true;
 }
 
 static void drop(struct shared_map *m, struct shard *s, struct slot *slot)
 {
-	size_t mask = s->size - 1, hole = (size_t)(slot - s->slots), i = hole;
-
-	while (s->slots[i = (i + 1) & mask].claims) {
-		size_t home = (size_t)number(s->slots[i].hash) & mask;
-
-		/* it may move when its home is not behind the hole, going round from it to here */
-		if (((i - home) & mask) >= ((i - hole) & mask)) {
-			s->slots[hole] = s->slots[i];
-			hole = i;
-		}
-	}
-	s->slots[hole].claims = 0;
-	s->count--;
+	table_remove(&s->slots, &by_hash, slot);
 	atomic_fetch_sub_explicit(&m->count, 1, memory_order_relaxed);
-	if (s->size > SLOTS_MIN && s->count < s->size / 8)
-		resize(s, s->size / 2); /* where there is no memory for it, it stays large */
 }
 
 uint64_t shared_map_claim(struct shared_map *m, const char *key, size_t len, uint64_t holder)
@@ -174,7 +132,7 @@ void shared_map_release(struct shared_map *m, const char *key, size_t len, uint6
 	struct slot *held;
 	struct shard *s = enter(m, strmap_hash(key, len), &held);
 
-	if (held && number(held->holder) == holder && held->claims-- == 1)
+	if (held && number(held->holder) == holder && --held->claims == 0)
 		drop(m, s, held);
 	pthread_mutex_unlock(&s->lock);
 }

@@ -97,12 +97,12 @@ static struct payload *sender_of(const struct session *s)
 {
 	struct payload *p;
 
-	if (s->person && s->person->user)
-		return text_concat("u", s->person->user, (char *)NULL);
+	if (person_user(s->person))
+		return text_concat("u", person_user(s->person), (char *)NULL);
 	p = payload_new(NULL, 1 + SECRET_ID_LEN);
 	if (p) {
 		p->data[0] = 's';
-		memcpy(p->data + 1, s->v1->id, SECRET_ID_LEN);
+		memcpy(p->data + 1, s->v1.id, SECRET_ID_LEN);
 	}
 	return p;
 }
@@ -153,21 +153,16 @@ static enum reply command_resume(struct ask *a)
 
 	if (secret == NULL)
 		return bad(a, "session is the secret of an earlier welcome");
-	s->v1->cid = payload_ref(a->cid);
-	why = keeper_resume(hub_keeper(s->hub), s->v1, s->serial, secret, strlen(secret));
-	if (why != REPLY_COUNT) {
-		payload_unref(s->v1->cid);
-		s->v1->cid = NULL;
-	} else if (s->v1->resuming) {
+	why = keeper_resume(hub_keeper(s->hub), s, secret, strlen(secret), a->cid);
+	if (s->resuming)
 		s->sink.ops->hold(&s->sink, true);
-	}
 	return why;
 }
 
 static void tell_identity(struct ask *a)
 {
 	const struct person *p = a->s->person;
-	json_t *o = json_pack("{s:s*,s:s*,s:s}", "name", p->name, "user", p->user, "role", role_name(p->role));
+	json_t *o = json_pack("{s:s*,s:s*,s:s}", "name", person_name(p), "user", person_user(p), "role", role_name(p->role));
 	struct payload *text = o ? json_text_open(o) : NULL;
 
 	if (text)
@@ -190,16 +185,16 @@ static enum reply command_auth(struct ask *a)
 			    a->detail);
 		return REPLY_bad_token;
 	}
-	if (a->s->person && a->s->person->user && strcmp(a->s->person->user, id->user->data) != 0) {
+	if (person_user(a->s->person) && strcmp(person_user(a->s->person), id->user->data) != 0) {
 		identity_free(id);
 		return bad(a, "another user is logged in here");
 	}
-	a->s->v1->asking = a->s->v1->giving_up = true;
+	a->s->asking = true;
 	session_identify(a->s, id);
-	a->s->v1->asking = a->s->v1->giving_up = false;
+	a->s->asking = false;
 	identity_free(id);
 	tell_identity(a);
-	v1_keep_to_grant(a->s->v1);
+	v1_keep_to_grant(a->s);
 	return REPLY_COUNT;
 }
 
@@ -208,12 +203,12 @@ static enum reply give_up_name(struct ask *a)
 	struct session *s = a->s;
 	struct person *now = NULL;
 
-	if (s->person && s->person->user)
+	if (person_user(s->person))
 		now = person_renamed(s->person, NULL, session_id(s));
 	keeper_forget_name(hub_keeper(s->hub), s->person);
-	s->v1->giving_up = true;
+	s->asking = true;
 	session_become(s, now, false);
-	s->v1->giving_up = false;
+	s->asking = false;
 	v1_ok(s, a->cid, ",\"name\":null");
 	return REPLY_COUNT;
 }
@@ -237,13 +232,13 @@ static enum reply command_name(struct ask *a)
 	payload_unref(prepared);
 	if (why != REPLY_COUNT)
 		return why;
-	if (s->person && s->person->key && strcmp(s->person->key, p->key) != 0)
+	if (person_key(s->person) && strcmp(person_key(s->person), person_key(p)) != 0)
 		keeper_forget_name(hub_keeper(s->hub), s->person);
-	keeper_note_name(hub_keeper(s->hub), s->v1, p);
-	s->v1->asking = true;
+	keeper_note_name(hub_keeper(s->hub), s->v1.id, p);
+	s->asking = true;
 	session_become(s, p, false);
-	s->v1->asking = false;
-	answer = json_pack("{s:s}", "name", p->name);
+	s->asking = false;
+	answer = json_pack("{s:s}", "name", person_name(p));
 	prepared = answer ? json_text_open(answer) : NULL;
 	if (prepared)
 		prepared->data[0] = ',';
@@ -277,7 +272,7 @@ static enum reply command_join(struct ask *a)
 	const struct hub_rules *rules = hub_rules(s->hub);
 	json_t *name = member(a, "room");
 	int64_t history = number(a, "history");
-	struct hub_wish wish = { .person = s->person, .v1 = true, .announced = p->announce != ANNOUNCE_OFF,
+	struct hub_wish wish = { .person = s->person, .cid = a->cid, .v1 = true, .announced = p->announce != ANNOUNCE_OFF,
 				 .address = s->sink.ops->address(&s->sink), .recover_max = p->recover_max };
 	enum reply why = REPLY_COUNT;
 
@@ -295,13 +290,13 @@ static enum reply command_join(struct ask *a)
 		why = REPLY_no_such_room;
 	else if (!session_may(s, GRANT_JOIN, wish.room->data, wish.room->len))
 		why = REPLY_room_forbidden;
-	else if (v1_place(s->v1, wish.room))
+	else if (v1_place(s, wish.room))
 		why = REPLY_already_joined;
-	else if (s->v1->n_places >= p->rooms_max)
+	else if (v1_places(s) >= p->rooms_max)
 		why = REPLY_too_many_joined;
 	if (why == REPLY_COUNT) {
 		wish.arrival = session_line(s, "connected");
-		if (v1_join(s->v1, &wish, a->cid) < 0)
+		if (v1_join(s, &wish) < 0)
 			s->sink.ops->close(&s->sink, CLOSE_no_memory);
 		payload_unref(wish.arrival);
 	}
@@ -311,7 +306,7 @@ static enum reply command_join(struct ask *a)
 
 static enum reply command_leave(struct ask *a)
 {
-	v1_leave(a->place, a->cid);
+	v1_leave(a->s, a->place, a->cid);
 	return REPLY_COUNT;
 }
 
@@ -382,22 +377,24 @@ static enum reply command_rooms(struct ask *a)
 
 /* ---- messages ---- */
 
-/* What a request has that is not for others; AND another such member. */
-static void strip(struct message *m, const char *and)
+/* What a request has that is not for others, or the server's own to say; AND another such member. */
+static void strip(struct ask *a, const char *and)
 {
 	static const char *const own[] = { "type", "cid", "room", "name" };
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		message_take_out(m, own[i]);
-	message_take_out(m, and);
+		message_take_out(a->m, own[i]);
+	if (a->place == NULL)
+		message_take_out(a->m, "between");
+	message_take_out(a->m, and);
 }
 
 /* Gives Q what is to be stored. 0, or -1: no memory. */
 static int compose(struct ask *a, struct request *q, const char *type)
 {
-	const char *suffix = a->s->person ? a->s->person->suffix : "";
+	const char *suffix = person_suffix(a->s->person);
 
-	strip(a->m, a->place ? "seq" : "to");
+	strip(a, a->place ? "seq" : "to");
 	q->content = message_encode(a->m, type);
 	if (q->content)
 		q->body = suffix[0] ? message_sign(q->content, suffix) : payload_ref(q->content);
@@ -480,8 +477,7 @@ static struct payload *relayed_direct(struct ask *a, const char *to)
 	json_object_set_new(o, "to", json_string(to));
 	json_object_set_new(o, "type", json_string("direct"));
 	json_object_set_new(o, "time", json_integer(clock_wall_ms()));
-	json_object_del(o, "between"); /* of stored ones alone */
-	return message_encode_relayed(a->m, "", clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
+	return message_encode_relayed(a->m, "", clock_wall_ms(), person_suffix(a->s->person));
 }
 
 static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
@@ -490,7 +486,7 @@ static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
 
 	if (q == NULL)
 		return no_memory(a, q);
-	strip(a->m, "user");
+	strip(a, "user");
 	q->answered = direct_answered;
 	q->holder = holder;
 	q->body = relayed_direct(a, to);
@@ -502,7 +498,7 @@ static enum reply relay_to(struct ask *a, uint64_t holder, const char *to)
 
 static enum reply command_direct(struct ask *a)
 {
-	const char *user, *me = a->s->person ? a->s->person->user : NULL;
+	const char *user, *me = person_user(a->s->person);
 	struct payload *to = text_of(a, string(a, "to") ? "to" : "user", 4 * NAME_MAX_BYTES);
 	uint64_t holder = 0;
 	enum reply why = member(a, "message") ? addressee(a, &holder, &user) : bad(a, "message is what is said");
@@ -540,10 +536,11 @@ static enum reply command_edit(struct ask *a)
 	if (q == NULL)
 		return no_memory(a, q);
 	q->seq = seq;
-	strip(a->m, a->place ? "seq" : "with");
+	strip(a, a->place ? "seq" : "with");
 	message_take_out(a->m, "seq");
 	message_take_out(a->m, "user");
 	message_take_out(a->m, "time");
+	message_take_out(a->m, "target");
 	q->content = json_text_open(a->m->object);
 	q->sender = sender_of(a->s);
 	if (q->content == NULL || q->sender == NULL)
@@ -715,10 +712,10 @@ static enum reply command_conversations(struct ask *a)
 		return no_memory(a, NULL);
 	c->serial = a->s->serial;
 	c->cid = payload_ref(a->cid);
-	c->me = strdup(a->s->person->user);
+	c->me = strdup(person_user(a->s->person));
 	c->rows = json_object();
 	c->state = (struct journal_state){ .answered = open_conversations, .verb = JOURNAL_LIST,
-					   .scope = text_concat("direct:", a->s->person->user, (char *)NULL) };
+					   .scope = text_concat("direct:", person_user(a->s->person), (char *)NULL) };
 	if (c->me == NULL || c->rows == NULL || c->state.scope == NULL) {
 		conversations_free(c);
 		return no_memory(a, NULL);
@@ -818,7 +815,7 @@ static enum reply relay(struct ask *a)
 	message_take_out(a->m, "cid");
 	message_take_out(a->m, "name");
 	json_object_set_new(a->m->object, "time", json_integer(0));
-	p = message_encode_relayed(a->m, a->room->data, clock_wall_ms(), a->s->person ? a->s->person->suffix : "");
+	p = message_encode_relayed(a->m, a->room->data, clock_wall_ms(), person_suffix(a->s->person));
 	if (p == NULL)
 		return no_memory(a, NULL);
 	if (a->place->membership.seat.muted) {
@@ -869,7 +866,7 @@ static bool is_for_strangers(const struct command *c)
 static enum reply find_room(struct ask *a)
 {
 	json_t *name = member(a, "room");
-	const char *with = string(a, "with"), *me = a->s->person ? a->s->person->user : NULL;
+	const char *with = string(a, "with"), *me = person_user(a->s->person);
 
 	if (a->row->needs == PLACE_OR_WITH && with && name == NULL) {
 		if (me == NULL)
@@ -884,7 +881,7 @@ static enum reply find_room(struct ask *a)
 	a->room = name_room(json_string_value(name), json_string_length(name), &a->detail);
 	if (a->room == NULL)
 		return REPLY_bad_room;
-	a->place = v1_place(a->s->v1, a->room);
+	a->place = v1_place(a->s, a->room);
 	return a->place && !a->place->leaving ? REPLY_COUNT : REPLY_not_joined;
 }
 
@@ -895,12 +892,12 @@ static enum reply check_role(const struct ask *a)
 	const char *room = a->room ? a->room->data : "";
 	size_t len = a->room ? a->room->len : 0;
 
-	if (a->row->who >= USER && (s->person == NULL || s->person->user == NULL))
+	if (a->row->who >= USER && person_user(s->person) == NULL)
 		return REPLY_login_needed;
 	if (a->row->who == MODERATOR && !session_may(s, GRANT_MODERATE, room, len))
 		return REPLY_forbidden;
 	/* Between users all is allowed: a token is about rooms. */
-	if (a->row->who == WRITER && (a->place || s->person == NULL || s->person->user == NULL) &&
+	if (a->row->who == WRITER && (a->place || person_user(s->person) == NULL) &&
 	    !session_may(s, GRANT_WRITE, room, len))
 		return session_why_not(s);
 	return REPLY_COUNT;
@@ -911,9 +908,9 @@ static enum reply check(struct ask *a)
 	const struct session *s = a->s;
 	enum reply found = REPLY_COUNT, may;
 
-	if (a->row->needs == FIRST && s->v1->begun)
+	if (a->row->needs == FIRST && s->begun)
 		return bad(a, "this is for the first request of a connection");
-	if (s->v1->login_by && !is_for_strangers(a->row))
+	if (s->stranger && !is_for_strangers(a->row))
 		return REPLY_login_needed;
 	if (a->row->needs >= PLACE)
 		found = find_room(a);
@@ -948,7 +945,7 @@ void command_do(struct session *s, struct message *m)
 		why = a.row->run(&a);
 	if (why != REPLY_COUNT)
 		v1_error(s, a.cid, why, a.detail, 0);
-	s->v1->begun = true;
+	s->begun = true;
 done:
 	payload_unref(a.room);
 	payload_unref(a.cid);

@@ -4,8 +4,8 @@
 
 #include "base/book.h"
 #include "base/clock.h"
-#include "base/ptrset.h"
 #include "base/strmap.h"
+#include "base/table.h"
 #include "chat/person.h"
 #include "chat/session.h"
 
@@ -18,7 +18,7 @@
 struct directory {
 	unsigned worker;
 	struct book *users;      /* struct shared_bucket, by holder */
-	struct ptrset sessions;  /* by serial */
+	struct table sessions;   /* pointers to them, by serial */
 	struct strmap *logins;   /* struct login, by holder */
 };
 
@@ -53,23 +53,33 @@ void directory_free(struct directory *d)
 {
 	if (d == NULL)
 		return;
-	ptrset_clear(&d->sessions);
+	table_clear(&d->sessions);
 	strmap_free(d->logins);
 	free(d);
 }
 
-/* Serials are given one after the other: there is no better hash. */
-static uint32_t serial_of(const void *session) { return ((const struct session *)session)->serial; }
-static bool has_serial(const void *session, const void *serial) { return serial_of(session) == *(const uint32_t *)serial; }
+/* Serials are given one after the other: by the golden ratio they are as far from each other as can be. */
+static uint32_t hash_serial(uint32_t serial) { return serial * UINT32_C(2654435769); }
 
-static const struct ptrset_ops by_serial = { serial_of, has_serial };
+static uint32_t serial_of(const void *entry) { return (*(struct session *const *)entry)->serial; }
+static uint32_t hash_of(const void *entry) { return hash_serial(serial_of(entry)); }
+static bool has_serial(const void *entry, const void *serial) { return serial_of(entry) == *(const uint32_t *)serial; }
 
-int directory_add(struct directory *d, struct session *s) { return ptrset_add(&d->sessions, &by_serial, s); }
-void directory_remove(struct directory *d, const struct session *s) { ptrset_remove(&d->sessions, &by_serial, s); }
+static const struct table_ops by_serial = { sizeof(struct session *), hash_of, has_serial };
+
+static struct session **find(const struct directory *d, uint32_t serial)
+{
+	return table_get(&d->sessions, &by_serial, hash_serial(serial), &serial);
+}
+
+int directory_add(struct directory *d, struct session *s) { return table_add(&d->sessions, &by_serial, &s) ? 0 : -1; }
+void directory_remove(struct directory *d, const struct session *s) { table_remove(&d->sessions, &by_serial, find(d, s->serial)); }
 
 struct session *directory_get(const struct directory *d, uint32_t serial)
 {
-	return ptrset_get(&d->sessions, &by_serial, serial, &serial);
+	struct session **s = find(d, serial);
+
+	return s ? *s : NULL;
 }
 
 static struct shared_bucket *take_bucket(struct book *users, uint64_t holder)

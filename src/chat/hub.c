@@ -13,7 +13,6 @@
 #include "chat/name_cache.h"
 #include "chat/room.h"
 #include "chat/session.h"
-#include "chat/v1.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -32,8 +31,7 @@ struct hub {
 	struct directory *directory;
 	struct name_cache *name_keys;
 	struct keeper *keeper;
-	struct expiry *expiry;
-	struct list strangers;   /* struct v1: those that have to log in */
+	struct expiry *expiry, *strangers; /* whose token ends; and who has to log in, by monotonic time */
 	uint32_t last_serial;
 	bool hushed, behind;
 	unsigned said;
@@ -55,6 +53,7 @@ const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }
 const struct hub_rules *hub_rules(const struct hub *h) { return &h->opts.rules; }
 void hub_set_rules(struct hub *h, const struct hub_rules *r) { h->opts.rules = *r; }
 struct expiry *hub_expiry(struct hub *h) { return h->expiry; }
+struct expiry *hub_strangers(struct hub *h) { return h->strangers; }
 struct keeper *hub_keeper(struct hub *h) { return h->keeper; }
 struct name_cache *hub_name_keys(struct hub *h) { return h->name_keys; }
 struct directory *hub_directory(struct hub *h) { return h->directory; }
@@ -374,7 +373,7 @@ static bool address(struct request *q)
 		return false;
 	payload_unref(q->body);
 	q->body = body;
-	q->room = hub_conversation(q->by->user, q->target.user->data);
+	q->room = hub_conversation(person_user(q->by), q->target.user->data);
 	return q->room != NULL;
 }
 
@@ -504,14 +503,14 @@ static void open_answer(struct letter *letter, void *reader)
 
 	if (l->joined && m == NULL) {
 		post_part(h, b, l->v1, l->person, l->announced, l->parting);
-	} else if (in && b->audience->ops->add(b->audience, &m->seat, &session_of(m)->sink,
+	} else if (in && b->audience->ops->add(b->audience, &m->seat, &l->session->sink,
 					       l->v1 ? DIALECT_V1 : DIALECT_PLAIN) < 0) {
 		post_part(h, b, l->v1, l->person, l->announced, NULL);
 		l->why = REPLY_too_many_rooms;
 		in = l->joined = false;
 	}
 	if (l->more && m) {
-		session_joined(session_of(m), m, l); /* keeps it */
+		session_joined(l->session, m, l); /* keeps it */
 		return;
 	}
 	if (!in)
@@ -520,7 +519,7 @@ static void open_answer(struct letter *letter, void *reader)
 		m->seat.taken = in;
 		m->seat.muted = l->muted;
 		m->branch = in ? b : NULL;
-		session_joined(session_of(m), m, l);
+		session_joined(l->session, m, l);
 	}
 	join_letter_free(l);
 }
@@ -548,7 +547,7 @@ static struct branch *branch_get(struct hub *h, struct payload *room)
 	return b;
 }
 
-int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish)
+int hub_join(struct hub *h, struct membership *m, struct session *s, const struct hub_wish *wish)
 {
 	struct join_letter *l = calloc(1, sizeof(*l));
 	struct branch *b = l ? branch_get(h, wish->room) : NULL;
@@ -560,6 +559,7 @@ int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish)
 	b->members++;
 	m->seat.place[0] = l;
 	m->seat.taken = false;
+	m->seat.v1 = wish->v1;
 	m->branch = b;
 	l->letter.open = open_join;
 	l->worker = h->opts.self;
@@ -567,6 +567,8 @@ int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish)
 	l->room = payload_ref(wish->room);
 	l->branch = b;
 	l->member = m;
+	l->session = s;
+	l->cid = payload_ref(wish->cid);
 	l->person = person_ref(wish->person);
 	l->address = wish->address ? payload_new(wish->address, strlen(wish->address)) : NULL;
 	l->announced = wish->announced && !h->hushed;
@@ -579,6 +581,13 @@ int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish)
 	l->recover_max = wish->recover_max;
 	post(h, b->home, &l->letter);
 	return 0;
+}
+
+struct join_letter *hub_parked(const struct membership *m)
+{
+	struct join_letter *l = m->branch && !m->seat.taken ? m->seat.place[0] : NULL;
+
+	return l && l->parked ? l : NULL;
 }
 
 void hub_join_more(struct hub *h, struct join_letter *l)
@@ -708,8 +717,8 @@ struct hub *hub_new(const struct hub_opts *opts)
 	h->name_keys = name_cache_new();
 	h->keeper = keeper_new(h);
 	h->expiry = expiry_new();
-	list_init(&h->strangers);
-	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper && h->expiry)
+	h->strangers = expiry_new();
+	if (h->rooms && h->branches && h->directory && h->name_keys && h->keeper && h->expiry && h->strangers)
 		return h;
 	hub_free(h);
 	return NULL;
@@ -731,22 +740,8 @@ void hub_free(struct hub *h)
 	name_cache_free(h->name_keys);
 	keeper_free(h->keeper);
 	expiry_free(h->expiry);
+	expiry_free(h->strangers);
 	free(h);
-}
-
-void hub_await_login(struct hub *h, struct v1 *v) { list_append(&h->strangers, &v->node); }
-void hub_awaited_login(struct hub *h, struct v1 *v) { list_remove(&h->strangers, &v->node); }
-
-/* Who did not log in in time has to go. */
-static void close_strangers(struct hub *h, uint64_t now)
-{
-	list_each(n, &h->strangers) {
-		struct v1 *v = list_entry(n, struct v1, node);
-		struct sink *sink = &v->session->sink;
-
-		if ((int32_t)((uint32_t)now - v->login_by) >= 0)
-			sink->ops->close(sink, CLOSE_auth_timeout);
-	}
 }
 
 static void tell_expiring(struct hub *h)
@@ -756,6 +751,8 @@ static void tell_expiring(struct hub *h)
 
 	while ((s = expiry_next(h->expiry, now, &left)) != NULL)
 		session_expiring(s, left);
+	while ((s = expiry_next(h->strangers, (int64_t)clock_ms(), &left)) != NULL)
+		s->sink.ops->close(&s->sink, CLOSE_auth_timeout);
 }
 
 void hub_hush(struct hub *h) { h->hushed = true; }
@@ -766,7 +763,6 @@ void hub_tick(struct hub *h)
 	struct room *r, *over = NULL;
 
 	keeper_tick(h->keeper);
-	close_strangers(h, now);
 	tell_expiring(h);
 
 	for (size_t pos = 0; (r = strmap_next(h->rooms, &pos, NULL, NULL)) != NULL;) {

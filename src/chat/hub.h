@@ -102,6 +102,7 @@ struct shared_map *hub_names(struct hub *h);
 struct hub_wish {
 	struct payload *room;
 	struct person *person;
+	struct payload *cid;     /* or NULL */
 	const char *address;     /* or NULL */
 	bool v1, announced;
 	struct payload *arrival; /* the line for all when it is there; or NULL */
@@ -113,12 +114,15 @@ struct hub_wish {
 };
 
 /*
- * Asks for a place for M. Answered, on this thread and later, by
+ * Asks for a place for M, which is S's. Answered, on this thread and later, by
  * session_joined(); until then hub_leave() may be called as well. -1: no memory.
  */
-int hub_join(struct hub *h, struct membership *m, const struct hub_wish *wish);
+int hub_join(struct hub *h, struct membership *m, struct session *s, const struct hub_wish *wish);
 
 struct join_letter;
+
+/* The answer that session_joined() kept of a place that is not taken yet; or NULL. */
+struct join_letter *hub_parked(const struct membership *m);
 
 /* Takes L, which session_joined() kept because there was more: asks for it. */
 void hub_join_more(struct hub *h, struct join_letter *l);
@@ -155,16 +159,12 @@ struct name_cache *hub_name_keys(struct hub *h);
 struct directory *hub_directory(struct hub *h);
 struct session *hub_session(struct hub *h, uint32_t serial); /* NULL: it is gone */
 
-/* V has to log in by its login_by, or is closed; it did, or is gone. */
-struct v1;
-void hub_await_login(struct hub *h, struct v1 *v);
-void hub_awaited_login(struct hub *h, struct v1 *v);
-
 /* A letter to the worker of HOLDER's session; or to another worker. */
 void hub_post(struct hub *h, unsigned worker, struct letter *l);
 
 const struct hub_opts *hub_options(const struct hub *h);
-struct expiry *hub_expiry(struct hub *h);
+struct expiry *hub_expiry(struct hub *h);    /* whose token ends when */
+struct expiry *hub_strangers(struct hub *h); /* who has to log in, by monotonic time */
 struct keeper *hub_keeper(struct hub *h);
 
 struct room;

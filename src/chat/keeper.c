@@ -92,18 +92,18 @@ static void note(struct keeper *k, const char *key, const unsigned char *id, con
 		noted(&s->letter, NULL);
 }
 
-static bool is_guest(const struct person *p) { return p && p->user == NULL && p->key; }
+static bool is_guest(const struct person *p) { return person_user(p) == NULL && person_key(p); }
 
-void keeper_note_name(struct keeper *k, const struct v1 *v, const struct person *p)
+void keeper_note_name(struct keeper *k, const unsigned char *id, const struct person *p)
 {
 	if (is_guest(p) && hub_options(k->hub)->key_kept)
-		note(k, p->key, v->id, p->name);
+		note(k, person_key(p), id, person_name(p));
 }
 
 void keeper_forget_name(struct keeper *k, const struct person *p)
 {
 	if (is_guest(p) && hub_options(k->hub)->key_kept)
-		note(k, p->key, NULL, NULL);
+		note(k, person_key(p), NULL, NULL);
 }
 
 /* ---- keeping ---- */
@@ -112,8 +112,8 @@ void keeper_forget_name(struct keeper *k, const struct person *p)
 static void forget(struct keeper *k, struct kept *x)
 {
 	shared_map_release(sessions_of(k), (const char *)x->id, SECRET_ID_LEN, number(k, x->serial));
-	if (x->person && x->person->key) {
-		shared_map_release(names_of(k), x->person->key, strlen(x->person->key), x->person->holder);
+	if (person_key(x->person)) {
+		shared_map_release(names_of(k), person_key(x->person), strlen(person_key(x->person)), x->person->holder);
 		keeper_forget_name(k, x->person);
 	}
 	person_unref(x->person);
@@ -122,8 +122,8 @@ static void forget(struct keeper *k, struct kept *x)
 
 static void drop_name(struct keeper *k, struct person *person)
 {
-	if (person && person->key)
-		shared_map_release(names_of(k), person->key, strlen(person->key), person->holder);
+	if (person_key(person))
+		shared_map_release(names_of(k), person_key(person), strlen(person_key(person)), person->holder);
 	keeper_forget_name(k, person);
 	person_unref(person);
 }
@@ -175,28 +175,26 @@ void keeper_free(struct keeper *k)
 	free(k);
 }
 
-int keeper_open(struct keeper *k, struct v1 *v, uint32_t serial)
+int keeper_open(struct keeper *k, struct session *s)
 {
-	if (!secret_draw_id(v->id))
+	if (!secret_draw_id(s->v1.id))
 		return -1;
-	return shared_map_claim(sessions_of(k), (const char *)v->id, SECRET_ID_LEN, number(k, serial)) == 0 ? 0 : -1;
+	return shared_map_claim(sessions_of(k), (const char *)s->v1.id, SECRET_ID_LEN, session_id(s)) == 0 ? 0 : -1;
 }
 
-/* V's own id is not needed any more. */
-static void release_id(struct keeper *k, const struct v1 *v, uint32_t serial)
+/* S's own id is not needed any more. */
+static void release_id(struct keeper *k, const struct session *s)
 {
-	shared_map_release(sessions_of(k), (const char *)v->id, SECRET_ID_LEN, number(k, serial));
+	shared_map_release(sessions_of(k), (const char *)s->v1.id, SECRET_ID_LEN, session_id(s));
 }
 
-void keeper_close(struct keeper *k, struct v1 *v, uint32_t serial, struct person *person)
+void keeper_close(struct keeper *k, struct session *s)
 {
-	if (v->replaced) {
-		person_unref(person);
-	} else if (v->resuming) { /* the one that it asked for comes, and is kept then */
-		release_id(k, v, serial);
-		drop_name(k, person);
-	} else {
-		keep(k, v->id, serial, person);
+	if (s->resuming) { /* the one that it asked for comes, and is kept then */
+		release_id(k, s);
+		drop_name(k, person_ref(s->person));
+	} else if (!s->replaced) {
+		keep(k, s->v1.id, s->serial, person_ref(s->person));
 	}
 }
 
@@ -223,6 +221,7 @@ struct resume_letter {
 	unsigned tries;
 	bool granted;
 	struct person *person;
+	struct payload *cid;
 };
 
 /* The session is here, or with whom its id is now. */
@@ -232,30 +231,32 @@ static void open_granted(struct letter *letter, void *reader)
 	struct keeper *k = hub_keeper(reader);
 	struct session *s = hub_session(reader, l->serial);
 
-	if (s && s->is_v1 && s->v1) {
+	if (s && s->is_v1) {
 		if (l->granted)
-			release_id(k, s->v1, l->serial);
-		v1_resumed(s->v1, l->granted ? REPLY_COUNT : REPLY_session_unknown, l->id, l->person);
+			release_id(k, s);
+		v1_resumed(s, l->granted ? REPLY_COUNT : REPLY_session_unknown, l->id, l->person, l->cid);
 	} else if (l->granted) {
 		keep(k, l->id, l->serial, l->person);
 	}
+	payload_unref(l->cid);
 	free(l);
 }
 
 /* FROM's name is TO's: a guest's name changes hands, a user's does not. */
 static struct person *hand_over(struct keeper *k, struct person *p, uint64_t to)
 {
+	const char *key = person_key(p);
 	struct person *now;
 
-	if (p == NULL || p->user || p->key == NULL || !shared_map_move(names_of(k), p->key, strlen(p->key), p->holder, to)) {
-		if (p && p->user && p->key) /* who it is, a token says */
-			shared_map_release(names_of(k), p->key, strlen(p->key), p->holder);
+	if (key == NULL || person_user(p) || !shared_map_move(names_of(k), key, strlen(key), p->holder, to)) {
+		if (key && person_user(p)) /* who it is, a token says */
+			shared_map_release(names_of(k), key, strlen(key), p->holder);
 		person_unref(p);
 		return NULL;
 	}
-	now = person_new(NULL, p->name, ROLE_GUEST, to);
+	now = person_new(NULL, person_name(p), ROLE_GUEST, to);
 	if (now == NULL)
-		shared_map_release(names_of(k), p->key, strlen(p->key), to);
+		shared_map_release(names_of(k), key, strlen(key), to);
 	person_unref(p);
 	return now;
 }
@@ -288,10 +289,9 @@ static void open_resume(struct letter *letter, void *reader)
 	if (x && memcmp(x->id, l->id, SECRET_ID_LEN) == 0) {
 		person = take(k, x)->person;
 		free(x);
-	} else if (s && s->is_v1 && s->v1 && !s->v1->resuming && !s->v1->replaced &&
-		   memcmp(s->v1->id, l->id, SECRET_ID_LEN) == 0) {
+	} else if (s && s->is_v1 && !s->resuming && !s->replaced && memcmp(s->v1.id, l->id, SECRET_ID_LEN) == 0) {
 		person = person_ref(s->person);
-		v1_replaced(s->v1);
+		v1_replaced(s);
 	} else {
 		look_again(k, l);
 		return;
@@ -303,7 +303,7 @@ static void open_resume(struct letter *letter, void *reader)
 	hub_post(k->hub, l->worker, letter);
 }
 
-enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const char *secret, size_t len)
+enum reply keeper_resume(struct keeper *k, struct session *s, const char *secret, size_t len, struct payload *cid)
 {
 	const struct hub_opts *o = hub_options(k->hub);
 	unsigned char id[SECRET_ID_LEN];
@@ -313,15 +313,15 @@ enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const 
 	if (!secret_open(&o->key, secret, len, id))
 		return REPLY_session_unknown;
 	from = shared_map_holder(sessions_of(k), (const char *)id, SECRET_ID_LEN);
-	if (from == number(k, serial)) /* its own */
-		return v1_resumed(v, REPLY_COUNT, v->id, NULL), REPLY_COUNT;
+	if (from == session_id(s)) /* its own */
+		return v1_resumed(s, REPLY_COUNT, s->v1.id, NULL, cid), REPLY_COUNT;
 	if (from == 0) {
 		/* From before this start, which forgot all that had no name. */
 		if (!o->key_kept || clock_ms() - k->started > o->rules.session_keep ||
-		    shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, number(k, serial)) != 0)
+		    shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, session_id(s)) != 0)
 			return REPLY_session_unknown;
-		release_id(k, v, serial);
-		v1_resumed(v, REPLY_COUNT, id, NULL);
+		release_id(k, s);
+		v1_resumed(s, REPLY_COUNT, id, NULL, cid);
 		return REPLY_COUNT;
 	}
 	l = calloc(1, sizeof(*l));
@@ -330,10 +330,11 @@ enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const 
 	memcpy(l->id, id, SECRET_ID_LEN);
 	l->letter.open = open_resume;
 	l->from = from;
-	l->to = number(k, serial);
+	l->to = session_id(s);
 	l->worker = o->self;
-	l->serial = serial;
-	v->resuming = true;
+	l->serial = s->serial;
+	l->cid = payload_ref(cid);
+	s->resuming = true;
 	hub_post(k->hub, (unsigned)(from >> 32) - 1, &l->letter);
 	return REPLY_COUNT;
 }
@@ -351,7 +352,7 @@ static void restore(struct keeper *k, const struct journal_value *v)
 	if (shared_map_claim(sessions_of(k), (const char *)id, SECRET_ID_LEN, number(k, serial)) != 0)
 		return;
 	p = person_new(NULL, v->value->data + SECRET_ID_LEN, ROLE_GUEST, number(k, serial));
-	if (p && shared_map_claim(names_of(k), p->key, strlen(p->key), p->holder) != 0) {
+	if (p && shared_map_claim(names_of(k), person_key(p), strlen(person_key(p)), p->holder) != 0) {
 		person_unref(p);
 		p = NULL;
 	}

@@ -20,9 +20,9 @@
 
 struct hub;
 struct keeper;
+struct payload;
 struct person;
 struct session;
-struct v1;
 
 /* Sessions without a connection, of a worker; the one that is kept longest gives way. */
 #define KEEPER_MAX 10000
@@ -30,23 +30,23 @@ struct v1;
 struct keeper *keeper_new(struct hub *h); /* NULL: no memory */
 void keeper_free(struct keeper *k);       /* NULL is fine */
 
-/* Draws an id for V. 0, or -1: no memory, or no random numbers. */
-int keeper_open(struct keeper *k, struct v1 *v, uint32_t serial);
+/* Draws an id for S. 0, or -1: no memory, or no random numbers. */
+int keeper_open(struct keeper *k, struct session *s);
 
-/* V's connection is over: its id, and its name if it has one, are kept for a while. Takes PERSON (may be NULL). */
-void keeper_close(struct keeper *k, struct v1 *v, uint32_t serial, struct person *person);
+/* S's connection is over: its id, and its name if it has one, are kept for a while. */
+void keeper_close(struct keeper *k, struct session *s);
 
 /*
- * V asks for the session of SECRET. REPLY_COUNT: it is asked for, or there already:
+ * S asks, with CID (may be NULL), for the session of SECRET. REPLY_COUNT: it is asked for, or there already:
  * v1_resumed() is called, perhaps from here; else why not.
  */
-enum reply keeper_resume(struct keeper *k, struct v1 *v, uint32_t serial, const char *secret, size_t len);
+enum reply keeper_resume(struct keeper *k, struct session *s, const char *secret, size_t len, struct payload *cid);
 
 /* Somebody's name is taken from whom this keeper keeps; whether there was one of that serial. */
 bool keeper_take_name(struct keeper *k, uint32_t serial);
 
-/* A guest's name is the session's now, or not any more. */
-void keeper_note_name(struct keeper *k, const struct v1 *v, const struct person *p);
+/* A guest's name (P may be NULL, or no guest) is the session's of that id now, or not any more. */
+void keeper_note_name(struct keeper *k, const unsigned char *id, const struct person *p);
 void keeper_forget_name(struct keeper *k, const struct person *p);
 
 /* At the daemon's start, on one hub: names of before are held for those who come back; and whether that is done. */

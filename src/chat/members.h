@@ -7,7 +7,7 @@
 #ifndef NATTER_CHAT_MEMBERS_H
 #define NATTER_CHAT_MEMBERS_H
 
-#include "base/ptrset.h"
+#include "base/table.h"
 #include "chat/person.h"
 
 #include <jansson.h>
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 struct members {
-	struct ptrset persons; /* struct member, by ident */
+	struct table persons; /* struct member, by ident */
 	uint32_t guests;
 };
 
@@ -34,7 +34,7 @@ bool members_remove(struct members *m, const struct person *p);
 
 size_t members_count(const struct members *m); /* persons */
 
-/* By ident, or by the key of a name; NULL: not there. */
+/* By ident, or by the key of a name, until somebody comes or goes; NULL: not there. */
 const struct member *members_find(const struct members *m, const char *ident);
 const struct member *members_named(const struct members *m, const char *key);
 

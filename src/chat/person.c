@@ -7,24 +7,29 @@
 #include "chat/name.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 uint64_t person_holder(const char *user) { return strmap_hash(user, strlen(user)) | UINT64_C(1) << 63; }
 
-static size_t room_for(const char *s) { return s ? strlen(s) + 1 : 0; }
+/* Texts behind a person, with their NULs: copied where there is one to copy them to, counted in any case. */
+struct texts {
+	struct person *to;
+	size_t n;
+};
 
-/* Copies S (NULL passes through) to *TO and goes on behind it. */
-static const char *put(char **to, const char *s)
+/* Where A and B behind each other are now, from the struct's start. */
+static uint16_t put(struct texts *t, const char *a, const char *b)
 {
-	size_t n = room_for(s);
-	const char *at = *to;
+	size_t at = t->n, len = strlen(a), n = len + strlen(b) + 1;
 
-	if (s == NULL)
-		return NULL;
-	memcpy(*to, s, n);
-	*to += n;
-	return at;
+	if (t->to) {
+		memcpy((char *)t->to + at, a, len);
+		memcpy((char *)t->to + at + len, b, n - len);
+	}
+	t->n += n;
+	return (uint16_t)at;
 }
 
 /* {"name":"ann","user":"7"}; the caller owns it. */
@@ -44,43 +49,49 @@ struct person *person_new(const char *user, const char *name, enum role role, ui
 
 struct person *person_renamed(const struct person *p, const char *name, uint64_t serial)
 {
-	return person_new_granted(p ? p->user : NULL, name, p ? (enum role)p->role : ROLE_GUEST, person_grant(p), serial);
+	return person_new_granted(person_user(p), name, p ? (enum role)p->role : ROLE_GUEST, person_grant(p), serial);
+}
+
+/* How long P is with these texts, of which USER, NAME and KEY may be NULL; they are put behind TO, which is to be P then. */
+static size_t fill(struct person *to, struct person *p, const char *user, const char *name, const char *key,
+		   const char *members)
+{
+	struct texts t = { to, offsetof(struct person, bytes) + (p->granted ? sizeof(struct grant *) : 0) };
+
+	p->ident_at = put(&t, user ? "u" : "n", user ? user : key);
+	if (user)
+		p->user_at = p->ident_at + 1;
+	if (key)
+		p->key_at = user ? put(&t, key, "") : p->ident_at + 1;
+	if (name)
+		p->name_at = strcmp(name, key) == 0 ? p->key_at : put(&t, name, "");
+	p->suffix_at = put(&t, ",", members + 1); /* where the object opened */
+	return t.n;
 }
 
 struct person *person_new_granted(const char *user, const char *name, enum role role, struct grant *grant, uint64_t serial)
 {
 	struct payload *members = members_of(user, name), *key = name ? name_key(name, strlen(name)) : NULL;
-	const char *k = key ? key->data : NULL, *ident = user ? user : k;
-	struct person *p = NULL;
-	char *to;
+	struct person p = { .holder = user ? person_holder(user) : serial, .role = (uint8_t)role, .granted = grant != NULL };
+	struct person *made = NULL;
+	const char *k = key ? key->data : NULL;
+	size_t len;
 
-	if (members && ident && (key || name == NULL))
-		p = malloc(sizeof(*p) + (grant ? sizeof(grant) : 0) + room_for(user) + room_for(name) +
-			   (user ? room_for(k) : 0) + 1 + room_for(ident) + room_for(members->data));
-	if (p) {
-		to = p->bytes;
-		atomic_init(&p->refs, 1);
-		p->role = (uint8_t)role;
-		p->granted = grant != NULL;
-		if (grant) {
-			memcpy(to, &grant, sizeof(struct grant *));
-			to += sizeof(struct grant *);
-			grant_ref(grant);
-		}
-		p->holder = user ? person_holder(user) : serial;
-		p->user = put(&to, user);
-		p->name = put(&to, name);
-		p->ident = to;
-		*to++ = user ? 'u' : 'n';
-		p->key = put(&to, ident);
-		if (user)
-			p->key = put(&to, k);
-		p->suffix = put(&to, members->data);
-		p->bytes[p->suffix - p->bytes] = ','; /* where the object opened */
+	if (members && (user || name) && (key || name == NULL)) {
+		len = fill(NULL, &p, user, name, k, members->data);
+		made = len <= UINT16_MAX ? malloc(len) : NULL;
+	}
+	if (made) {
+		atomic_init(&p.refs, 1);
+		fill(made, &p, user, name, k, members->data);
+		memcpy(made, &p, offsetof(struct person, bytes));
+		if (grant)
+			memcpy(made->bytes, &grant, sizeof(struct grant *));
+		grant_ref(grant);
 	}
 	payload_unref(members);
 	payload_unref(key);
-	return p;
+	return made;
 }
 
 struct person *person_ref(struct person *p)
@@ -118,5 +129,5 @@ bool person_is_same(const struct person *a, const struct person *b)
 {
 	if (a == b || a == NULL || b == NULL)
 		return a == b;
-	return strcmp(a->ident, b->ident) == 0 && strcmp(a->suffix, b->suffix) == 0;
+	return strcmp(person_ident(a), person_ident(b)) == 0 && strcmp(person_suffix(a), person_suffix(b)) == 0;
 }

@@ -16,17 +16,28 @@
 #include <stdint.h>
 
 struct person {
+	uint64_t holder;     /* by which it holds its name: a user's number, or the session's */
 	atomic_uint refs;
 	uint8_t role;        /* enum role: in no room in particular, see person_role() */
 	bool granted;        /* BYTES begins with its grant */
-	uint64_t holder;     /* by which it holds its name: a user's number, or the session's */
-	const char *user;    /* NULL: a guest */
-	const char *name;    /* as it is shown; NULL: none */
-	const char *key;     /* by which it is unique */
-	const char *ident;   /* who counts as the same member of a room: "u" and the user, or "n" and the key */
-	const char *suffix;  /* what its messages end with, as they are stored: ,"name":"ann","user":"7" */
+	uint16_t user_at, name_at, key_at, ident_at, suffix_at; /* these texts, from the struct's start; 0: none */
 	char bytes[];
 };
+
+#define PERSON_TEXT(p, text) ((p) && (p)->text##_at ? (const char *)(p) + (p)->text##_at : NULL)
+
+/* P may be NULL in all of these. Its id, NULL: a guest. Its name as it is shown, and the key by which that is unique; NULL: none. */
+static inline const char *person_user(const struct person *p) { return PERSON_TEXT(p, user); }
+static inline const char *person_name(const struct person *p) { return PERSON_TEXT(p, name); }
+static inline const char *person_key(const struct person *p) { return PERSON_TEXT(p, key); }
+
+static inline const char *person_shown(const struct person *p) { return p && p->name_at ? person_name(p) : person_user(p); }
+
+/* Who counts as the same member of a room: "u" and the user, or "n" and the key. */
+static inline const char *person_ident(const struct person *p) { return PERSON_TEXT(p, ident); }
+
+/* What its messages end with, as they are stored: ,"name":"ann","user":"7" */
+static inline const char *person_suffix(const struct person *p) { return p ? PERSON_TEXT(p, suffix) : ""; }
 
 /*
  * NAME is prepared, see name.h; USER or NAME may be NULL, not both. SERIAL:

@@ -121,7 +121,7 @@ static void tell_presence(struct room *r, const char *event, const struct person
 		return;
 	snprintf(counts, sizeof(counts), ",\"members\":%zu,\"guests\":%" PRIu32 "}", members_count(&r->members),
 		 r->members.guests);
-	text = text_concat("{\"type\":\"presence\",\"event\":\"", event, "\"", p ? p->suffix : "", more, r->where->data,
+	text = text_concat("{\"type\":\"presence\",\"event\":\"", event, "\"", person_suffix(p), more, r->where->data,
 			 counts, (char *)NULL);
 	if (text)
 		room_tell(r, text, DIALECT_V1);
@@ -174,8 +174,8 @@ void room_part(struct room *r, const struct part_letter *l)
 		bool came = members_add(&r->members, l->now, clock_wall_ms());
 		struct payload *old = NULL;
 
-		if (l->person && l->person->name && other && came) {
-			json_t *name = json_string(l->person->name);
+		if (person_name(l->person) && other && came) {
+			json_t *name = json_string(person_name(l->person));
 			struct payload *text = name ? json_text(name) : NULL;
 
 			old = text ? text_concat(",\"old\":", text->data, (char *)NULL) : NULL;
@@ -204,7 +204,7 @@ void room_part(struct room *r, const struct part_letter *l)
 static struct payload *sign_by(struct payload *body, const struct payload *sender)
 {
 	struct person *p = sender && sender->data[0] == 'u' ? person_new(sender->data + 1, NULL, ROLE_USER, 0) : NULL;
-	struct payload *whole = p ? message_sign(body, p->suffix) : NULL;
+	struct payload *whole = p ? message_sign(body, person_suffix(p)) : NULL;
 
 	person_unref(p);
 	if (whole == NULL)

@@ -30,8 +30,10 @@ struct join_letter {
 	unsigned worker;            /* of the branch */
 	bool v1;
 	struct payload *room;
-	struct branch *branch;      /* this and the next three are the asking hub's; the home does not look at them */
+	struct branch *branch;      /* this and the next five are the asking hub's; the home does not look at them */
 	struct membership *member;  /* NULL: it went while the answer was on its way */
+	struct session *session;    /* whose that is */
+	struct payload *cid;        /* of natter.v1's request; or NULL */
 	struct payload *parting;    /* and this was to be said */
 	bool parked;                /* it waits there until the client has taken what it was sent */
 	struct person *person;      /* NULL: a guest */

@@ -28,6 +28,7 @@ void join_letter_free(struct join_letter *l)
 {
 	drop_past(l);
 	payload_unref(l->room);
+	payload_unref(l->cid);
 	payload_unref(l->arrival);
 	payload_unref(l->parting);
 	payload_unref(l->address);
@@ -157,8 +158,8 @@ static void marked(struct room *r, struct errand *e, const struct journal_state 
 	uint64_t *mark;
 
 	if (s->status == JOURNAL_OK)
-		room_mark(r, l->person->user, s->n ? strtoull(s->found[0].value->data, NULL, 10) : 0);
-	mark = r->marks ? strmap_get(r->marks, l->person->user, strlen(l->person->user)) : NULL;
+		room_mark(r, person_user(l->person), s->n ? strtoull(s->found[0].value->data, NULL, 10) : 0);
+	mark = r->marks ? strmap_get(r->marks, person_user(l->person), strlen(person_user(l->person))) : NULL;
 	l->read = mark ? *mark : 0;
 	l->marked = true;
 	admit(r, l);
@@ -168,7 +169,7 @@ static void marked(struct room *r, struct errand *e, const struct journal_state 
 static void run_join(struct room *r, struct errand *e)
 {
 	struct join_letter *l = join_of(e);
-	const char *user = l->v1 && l->person ? l->person->user : NULL;
+	const char *user = l->v1 ? person_user(l->person) : NULL;
 	uint64_t *mark = user && r->marks ? strmap_get(r->marks, user, strlen(user)) : NULL;
 
 	if (mark)

@@ -32,7 +32,7 @@ static void tell_topic(struct room *r, struct request *q)
 	set_topic(r, q->text->data, q->text->len);
 	snprintf(time, sizeof(time), ",\"time\":%" PRId64 "}", clock_wall_ms());
 	q->news = text_concat("{\"type\":\"topic\"", r->topic ? r->topic->data : ",\"topic\":\"\"", r->where->data,
-			      q->by ? q->by->suffix : "", time, (char *)NULL);
+			      person_suffix(q->by), time, (char *)NULL);
 }
 
 void room_topic(struct room *r, struct request *q)
@@ -45,7 +45,7 @@ void room_topic(struct room *r, struct request *q)
 
 uint64_t room_sanctioned(struct room *r, enum sanction what, const struct person *p, const struct payload *address)
 {
-	const char *user = p ? p->user : NULL;
+	const char *user = person_user(p);
 
 	return sanctions_last(&r->sanctions, what, user, user || address == NULL ? NULL : address->data, clock_ms());
 }
@@ -80,7 +80,7 @@ static const struct member *find(const struct room *r, const struct request *q)
 /* {"type":TYPE,"room":…,"by":…,"reason":…,MEMBER:seconds} */
 static struct payload *verdict(const struct room *r, const struct request *q, const char *type, const char *member)
 {
-	const char *by = q->by ? q->by->name ? q->by->name : q->by->user : NULL;
+	const char *by = person_shown(q->by);
 	json_t *o = json_pack("{s:s,s:s*,s:s*}", "type", type, "by", by, "reason", q->text ? q->text->data : NULL);
 	struct payload *text, *whole;
 
@@ -194,8 +194,8 @@ static void sanction(struct room *r, struct request *q)
 	const struct member *m = find(r, q);
 
 	q->holder = m ? m->person->holder : 0;
-	if (m && m->person->user && q->target.user == NULL)
-		q->target.user = payload_new(m->person->user, strlen(m->person->user));
+	if (m && person_user(m->person) && q->target.user == NULL)
+		q->target.user = payload_new(person_user(m->person), strlen(person_user(m->person)));
 	if (q->keep == 0) {
 		pardon(r, q);
 	} else if (q->target.user) {

@@ -239,10 +239,10 @@ static void mark(struct room *r, struct request *q, uint64_t known)
 		room_answer(r, q);
 		return;
 	}
-	room_mark(r, q->by->user, q->answer_seq);
+	room_mark(r, person_user(q->by), q->answer_seq);
 	snprintf(value, sizeof(value), "%" PRIu64, q->answer_seq);
 	p = payload_new(value, strlen(value));
-	room_keep(r, q, JOURNAL_PUT, "read:", q->by->user, r->name->data, p, 0, NULL);
+	room_keep(r, q, JOURNAL_PUT, "read:", person_user(q->by), r->name->data, p, 0, NULL);
 	payload_unref(p);
 }
 
@@ -255,18 +255,18 @@ static void marked(struct room *r, struct errand *e, const struct journal_state 
 		room_refuse(r, q, REPLY_storage_unavailable);
 		return;
 	}
-	room_mark(r, q->by->user, s->n ? strtoull(s->found[0].value->data, NULL, 10) : 0);
-	known = r->marks ? strmap_get(r->marks, q->by->user, strlen(q->by->user)) : NULL;
+	room_mark(r, person_user(q->by), s->n ? strtoull(s->found[0].value->data, NULL, 10) : 0);
+	known = r->marks ? strmap_get(r->marks, person_user(q->by), strlen(person_user(q->by))) : NULL;
 	mark(r, q, known ? *known : 0);
 }
 
 void room_read(struct room *r, struct request *q)
 {
-	uint64_t *known = r->marks ? strmap_get(r->marks, q->by->user, strlen(q->by->user)) : NULL;
+	uint64_t *known = r->marks ? strmap_get(r->marks, person_user(q->by), strlen(person_user(q->by))) : NULL;
 
 	if (known)
 		mark(r, q, *known);
-	else if (!room_state(r, JOURNAL_GET, "read:", q->by->user, r->name->data, NULL, 0, &q->errand, marked))
+	else if (!room_state(r, JOURNAL_GET, "read:", person_user(q->by), r->name->data, NULL, 0, &q->errand, marked))
 		room_refuse(r, q, REPLY_storage_unavailable);
 }
 

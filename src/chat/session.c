@@ -20,22 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Since when a session presses is told in units of so many ms, in 24 bits: 24 days go round. */
+/* Since when a session presses is told in units of so many ms, in 22 bits: 6 days go round. */
 #define PRESSING_UNIT 128
-#define PRESSING_MASK 0xffffffu
+#define PRESSING_MASK 0x3fffffu
 
 /* A message that comes so long (ms) after a pause was not waiting meanwhile. */
 #define BREAK_MS 1000
 
 /* Who speaks while another worker is behind is not read for so long. */
 #define BEHIND_MS 20
-
-struct session *session_of(struct membership *m)
-{
-	if (m->seat.v1)
-		return ((struct place *)m)->v1->session;
-	return (struct session *)((char *)m - offsetof(struct session, room));
-}
 
 uint64_t session_id(const struct session *s) { return hub_id(s->hub, s->serial); }
 
@@ -50,9 +43,7 @@ void session_init(struct session *s, struct hub *hub, const struct session_polic
 
 static const char *shown(const struct session *s)
 {
-	if (s->person == NULL)
-		return "guest";
-	return s->person->name ? s->person->name : s->person->user;
+	return s->person ? person_shown(s->person) : "guest";
 }
 
 struct payload *session_line(struct session *s, const char *what)
@@ -77,6 +68,14 @@ static bool enlist(struct session *s)
 	return s->registered;
 }
 
+/* It logged in, or is gone. */
+static void end_waiting(struct session *s)
+{
+	if (s->stranger)
+		expiry_clear(hub_strangers(s->hub), s->serial);
+	s->stranger = false;
+}
+
 /* Its token's end was WAS and is NOW; 0: it has none. */
 static void note_expiry(struct session *s, int64_t was, int64_t now)
 {
@@ -93,13 +92,13 @@ void session_expiring(struct session *s, int64_t left)
 	if (left == 0)
 		s->sink.ops->close(&s->sink, CLOSE_token_expired);
 	else if (s->is_v1)
-		v1_expiring(s->v1, left);
+		v1_expiring(s, left);
 }
 
 static void release_name(struct session *s, const struct person *p)
 {
-	if (p && p->key)
-		shared_map_release(hub_options(s->hub)->names, p->key, strlen(p->key), p->holder);
+	if (person_key(p))
+		shared_map_release(hub_options(s->hub)->names, person_key(p), strlen(person_key(p)), p->holder);
 }
 
 /* Leaves all rooms. */
@@ -108,8 +107,7 @@ static void depart(struct session *s)
 	struct payload *line;
 
 	if (s->is_v1) {
-		v1_free(s->v1, is_announced(s));
-		s->v1 = NULL;
+		v1_clear(s, is_announced(s));
 		return;
 	}
 	line = s->room.branch ? session_line(s, "disconnected") : NULL;
@@ -125,6 +123,7 @@ void session_clear(struct session *s)
 	if (s->hub == NULL)
 		return;
 	note_expiry(s, grant_expires(person_grant(s->person)), 0);
+	end_waiting(s);
 	depart(s); /* a v1's name goes to the keeper */
 	if (s->registered)
 		directory_remove(hub_directory(s->hub), s);
@@ -148,11 +147,13 @@ void session_become(struct session *s, struct person *p, bool keep)
 		directory_logout(hub_directory(s->hub), old->holder, s);
 	s->person = p;
 	note_expiry(s, grant_expires(person_grant(old)), grant_expires(person_grant(p)));
-	s->logged_in = p && p->user && directory_login(hub_directory(s->hub), p->holder, s) == 0;
+	if (person_user(p))
+		end_waiting(s);
+	s->logged_in = person_user(p) && directory_login(hub_directory(s->hub), p->holder, s) == 0;
 	if (p)
 		enlist(s);
 	if (s->is_v1)
-		v1_renamed(s->v1, old, p);
+		v1_renamed(s, old, p);
 	else if (s->room.branch && s->room.seat.taken)
 		hub_rename(s->hub, &s->room, old, p, is_announced(s));
 	if (!keep)
@@ -169,7 +170,7 @@ static uint64_t claim(struct session *s, const struct payload *key, const char *
 
 enum reply session_claim(struct session *s, const char *name, struct person **p)
 {
-	const char *user = s->person ? s->person->user : NULL;
+	const char *user = person_user(s->person);
 	struct payload *key = name_key(name, strlen(name));
 
 	*p = NULL;
@@ -227,7 +228,7 @@ static void open_taken(struct letter *letter, void *reader)
 	struct shared_map *names = hub_options(reader)->names;
 	struct person *p = NULL;
 
-	if (s && s->person && s->person->holder == l->to && s->person->name == NULL &&
+	if (s && s->person && s->person->holder == l->to && person_name(s->person) == NULL &&
 	    (l->taken || shared_map_claim(names, l->key->data, l->key->len, l->to) == 0))
 		p = person_renamed(s->person, l->name->data, session_id(s));
 	else if (l->taken)
@@ -246,7 +247,7 @@ static void open_take(struct letter *letter, void *reader)
 	struct session *s = hub_session(h, (uint32_t)l->holder);
 
 	l->taken = shared_map_move(hub_options(h)->names, l->key->data, l->key->len, l->holder, l->to);
-	if (l->taken && s && s->person && s->person->user == NULL)
+	if (l->taken && s && s->person && person_user(s->person) == NULL)
 		session_become(s, NULL, true);
 	else if (l->taken)
 		keeper_take_name(hub_keeper(h), (uint32_t)l->holder);
@@ -272,9 +273,9 @@ static const char *name_of_before(struct session *s, const char *user)
 	struct shared_map *names = hub_options(s->hub)->names;
 	const struct person *p = s->person;
 
-	if (p == NULL || p->user == NULL || p->name == NULL || strcmp(p->user, user) != 0)
+	if (person_user(p) == NULL || person_name(p) == NULL || strcmp(person_user(p), user) != 0)
 		return NULL;
-	return shared_map_claim(names, p->key, strlen(p->key), p->holder) == 0 ? p->name : NULL;
+	return shared_map_claim(names, person_key(p), strlen(person_key(p)), p->holder) == 0 ? person_name(p) : NULL;
 }
 
 /* A user keeps the name that it has, if the token gives none that can be had. */
@@ -300,7 +301,7 @@ void session_identify(struct session *s, const struct identity *id)
 
 bool session_may(const struct session *s, enum grant_what what, const char *room, size_t len)
 {
-	if (what == GRANT_WRITE && s->policy->read_only && (s->person == NULL || s->person->user == NULL))
+	if (what == GRANT_WRITE && s->policy->read_only && person_user(s->person) == NULL)
 		return false;
 	if (what == GRANT_MODERATE)
 		return person_role(s->person, room, len) >= ROLE_MODERATOR;
@@ -309,7 +310,7 @@ bool session_may(const struct session *s, enum grant_what what, const char *room
 
 enum reply session_why_not(const struct session *s)
 {
-	return s->person && s->person->user ? REPLY_read_only : REPLY_login_needed;
+	return person_user(s->person) ? REPLY_read_only : REPLY_login_needed;
 }
 
 /* Whether somebody else holds NAME. */
@@ -334,7 +335,7 @@ void session_enter(struct session *s, struct payload *room, uint32_t history)
 				 .address = s->sink.ops->address(&s->sink), .arrival = session_line(s, "connected"),
 				 .history = history < most ? history : most };
 
-	if (hub_join(s->hub, &s->room, &wish) < 0)
+	if (hub_join(s->hub, &s->room, s, &wish) < 0)
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 	else
 		s->sink.ops->hold(&s->sink, true); /* what it says is for the room it is on its way to */
@@ -346,9 +347,7 @@ void session_welcome(struct session *s, struct payload *room, const char *name, 
 	char why[WHY_MAX];
 	enum reply bad = len ? take(s, name, len, why) : REPLY_COUNT;
 
-	s->is_v1 = true;
-	s->v1 = v1_new(s, room);
-	if (s->v1 == NULL || !enlist(s))
+	if (v1_begin(s, room) < 0 || !enlist(s))
 		s->sink.ops->close(&s->sink, CLOSE_no_memory);
 	else if (bad != REPLY_COUNT)
 		reply_error(&s->sink, bad, why);
@@ -357,7 +356,7 @@ void session_welcome(struct session *s, struct payload *room, const char *name, 
 void session_joined(struct session *s, struct membership *m, struct join_letter *l)
 {
 	if (s->is_v1) {
-		v1_joined(s->v1, m, l);
+		v1_joined(s, m, l);
 		return;
 	}
 	if (!l->joined) {
@@ -382,7 +381,7 @@ bool session_deliver(struct session *s, struct payload *text)
 
 struct payload *session_user(const struct session *s)
 {
-	const char *user = s->person ? s->person->user : NULL;
+	const char *user = person_user(s->person);
 
 	return user ? payload_new(user, strlen(user)) : NULL;
 }
@@ -392,7 +391,7 @@ void session_discipline(struct session *s, const struct payload *room, struct pa
 	const struct payload *here;
 
 	if (s->is_v1) {
-		v1_discipline(s->v1, room, text, out, muted);
+		v1_discipline(s, room, text, out, muted);
 		return;
 	}
 	here = s->room.branch && s->room.seat.taken ? hub_room_name(&s->room) : NULL;
@@ -435,7 +434,7 @@ static enum reply judge(struct session *s, const struct message *m, const char *
 	if (session_type_is_reserved(s->policy, type))
 		return REPLY_reserved_type;
 	*detail = name;
-	if ((s->person == NULL || s->person->name == NULL) && name && held_by_other(s, name))
+	if (person_name(s->person) == NULL && name && held_by_other(s, name))
 		return REPLY_name_taken;
 	return REPLY_COUNT;
 }
@@ -450,7 +449,7 @@ static void refused(struct session *s, struct request *q) { reply_error(&s->sink
 static void say(struct session *s, struct payload *body, void (*op)(struct room *, struct request *))
 {
 	struct request *q = request_new();
-	const char *user = s->person ? s->person->user : NULL, *address;
+	const char *user = person_user(s->person), *address;
 
 	if (q == NULL || !enlist(s)) {
 		request_free(q);
@@ -475,10 +474,10 @@ static void say(struct session *s, struct payload *body, void (*op)(struct room 
 static void pass_on(struct session *s, struct message *m)
 {
 	bool chat = message_is_chat(m);
-	const char *suffix = s->person ? s->person->suffix : "";
+	const char *suffix = person_suffix(s->person);
 	struct payload *p, *open;
 
-	if (s->person && s->person->name)
+	if (person_name(s->person))
 		message_take_out(m, "name");
 	if (chat) {
 		open = message_encode(m, s->policy->default_type);
@@ -555,10 +554,11 @@ bool session_pays(struct session *s, uint32_t cost)
 	return slow_down(s, user > wait ? user : wait, now);
 }
 
-void session_pays_for_past(struct session *s, struct bucket *bucket, size_t len)
+void session_pays_for_past(struct session *s, size_t len)
 {
 	uint64_t now = clock_ms();
-	uint32_t wait = len == 0 ? 0 : bucket_take(bucket, &s->policy->past, (uint32_t)((len + 1023) / 1024), now);
+	uint32_t kib = (uint32_t)((len + 1023) / 1024);
+	uint32_t wait = kib == 0 ? 0 : shared_bucket_take(&s->v1.past, &s->policy->past, kib, now);
 
 	s->pressing_past = wait > 0;
 	if (wait == 0)
@@ -577,7 +577,7 @@ void session_text(struct session *s, const char *text, size_t len)
 	if (!session_pays(s, 1))
 		return;
 	if (s->is_v1) {
-		v1_text(s->v1, text, len);
+		v1_text(s, text, len);
 		return;
 	}
 	if (!s->room.seat.taken) {
@@ -596,6 +596,6 @@ void session_text(struct session *s, const char *text, size_t len)
 
 void session_drained(struct session *s)
 {
-	if (s->is_v1 && s->v1)
-		v1_drained(s->v1);
+	if (s->is_v1)
+		v1_drained(s);
 }

@@ -17,6 +17,7 @@
 #include "chat/identity.h"
 #include "chat/message.h"
 #include "chat/person.h"
+#include "chat/secret.h"
 #include "chat/sink.h"
 
 #include <stdbool.h>
@@ -48,7 +49,12 @@ struct session_policy {
 	uint32_t cid_keep, session_keep, ping_interval;
 };
 
-struct v1;
+/* What a session of natter.v1 has in the place of a plain one's room: see v1.h. */
+struct v1 {
+	struct place *places;
+	struct shared_bucket past; /* of what it asks for of the past; as small as that */
+	unsigned char id[SECRET_ID_LEN];
+};
 
 /* Lives where the connection lives; only session.c and natter.v1's files look into it. What every client pays: see HACKING.md. */
 struct session {
@@ -58,17 +64,23 @@ struct session {
 	struct person *person; /* NULL: a guest */
 	union {
 		struct membership room; /* plain */
-		struct v1 *v1;
+		struct v1 v1;
 	};
 	struct bucket bucket;
 	uint32_t serial;
 	uint32_t paused_until;       /* ms, the low half: where it sent faster than it may */
-	uint32_t pressing_since : 24; /* in 128 ms: since when it does, without a break; */
+	uint32_t pressing_since : 22; /* in 128 ms: since when it does, without a break; */
 	bool pressing : 1;           /* if it does */
 	bool pressing_past : 1;      /* by what it asks for of the past */
 	bool is_v1 : 1;
 	bool registered : 1; /* the hub knows it by serial, */
 	bool logged_in : 1;  /* and by its user */
+	/* natter.v1: */
+	bool begun : 1;      /* a request was made */
+	bool resuming : 1;   /* its answer is on its way */
+	bool replaced : 1;   /* another connection has its session */
+	bool stranger : 1;   /* it has to log in */
+	bool asking : 1;     /* a change of name is the client's wish: its answer tells */
 };
 
 /* Makes a session in zeroed memory; the sink's ops are OPS. */
@@ -97,9 +109,6 @@ void session_floods(struct session *s);
 void session_drained(struct session *s);
 
 /* ---- for the hub ---- */
-
-/* The session that a membership lies in. */
-struct session *session_of(struct membership *m);
 
 /* The hub's answer to a join; L is the hub's again when this returns, unless L->more. */
 struct join_letter;
@@ -137,8 +146,8 @@ void session_become(struct session *s, struct person *p, bool keep);
 /* Whether S may do something that costs COST now; else it was paused, or closed. */
 bool session_pays(struct session *s, uint32_t cost);
 
-/* S was sent LEN bytes of the past, for which it asked, and which BUCKET counts. */
-void session_pays_for_past(struct session *s, struct bucket *bucket, size_t len);
+/* S, of natter.v1, was sent LEN bytes of the past, for which it asked. */
+void session_pays_for_past(struct session *s, size_t len);
 
 /* Whether what the server says has this type, to whomever; or the configuration reserves it. */
 bool session_type_is_reserved(const struct session_policy *p, const char *type);

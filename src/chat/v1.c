@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "chat/command.h"
+#include "chat/expiry.h"
 #include "chat/json_text.h"
 #include "chat/keeper.h"
 #include "chat/name.h"
@@ -124,7 +125,7 @@ void v1_answer(struct session *s, struct request *q)
 	} else if (q->answer) {
 		send_open(s, q->answer->data, q->cid, "");
 		if (q->op == room_history)
-			session_pays_for_past(s, &s->v1->past, q->answer->len);
+			session_pays_for_past(s, q->answer->len);
 	} else {
 		if (q->answer_time)
 			snprintf(more, sizeof(more), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64 "%s", q->answer_seq,
@@ -141,10 +142,10 @@ static void set_identity(json_t *o, const struct person *p)
 {
 	if (p == NULL)
 		return;
-	if (p->name)
-		json_object_set_new(o, "name", json_string(p->name));
-	if (p->user) {
-		json_object_set_new(o, "user", json_string(p->user));
+	if (person_name(p))
+		json_object_set_new(o, "name", json_string(person_name(p)));
+	if (person_user(p)) {
+		json_object_set_new(o, "user", json_string(person_user(p)));
 		json_object_set_new(o, "role", json_string(role_name(p->role)));
 	}
 }
@@ -169,104 +170,82 @@ static void welcome(struct session *s, const char *secret, const struct payload 
 	send_json(s, o);
 }
 
-struct v1 *v1_new(struct session *s, struct payload *room)
+static int await_login(struct session *s)
 {
-	char secret[SECRET_TEXT_LEN + 1];
-	struct v1 *v = calloc(1, sizeof(*v));
+	int64_t by = (int64_t)clock_ms() + s->policy->auth_timeout;
 
-	if (v == NULL)
-		return NULL;
-	v->session = s;
-	bucket_init(&v->past, &s->policy->past, clock_ms());
-	s->v1 = v;
-	if (keeper_open(hub_keeper(s->hub), v, s->serial) < 0) {
-		free(v);
-		return NULL;
-	}
-	if (!secret_make(&hub_options(s->hub)->key, v->id, secret)) {
-		keeper_close(hub_keeper(s->hub), v, s->serial, NULL);
-		free(v);
-		return NULL;
-	}
-	if (s->person)
-		keeper_note_name(hub_keeper(s->hub), v, s->person);
-	if (!s->policy->anonymous && (s->person == NULL || s->person->user == NULL))
-		v->login_by = (uint32_t)(clock_ms() + s->policy->auth_timeout) | 1;
-	if (v->login_by)
-		hub_await_login(s->hub, v);
-	welcome(s, secret, room);
-	return v;
+	s->stranger = expiry_set(hub_strangers(s->hub), s->serial, s, by, by) == 0;
+	return s->stranger ? 0 : -1;
 }
 
-static void place_free(struct v1 *v, struct place *p)
+int v1_begin(struct session *s, struct payload *room)
 {
-	struct place **at = &v->places;
+	char secret[SECRET_TEXT_LEN + 1];
+
+	s->is_v1 = true;
+	if (keeper_open(hub_keeper(s->hub), s) < 0 || !secret_make(&hub_options(s->hub)->key, s->v1.id, secret))
+		return -1;
+	keeper_note_name(hub_keeper(s->hub), s->v1.id, s->person);
+	if (!s->policy->anonymous && person_user(s->person) == NULL && await_login(s) < 0)
+		return -1;
+	welcome(s, secret, room);
+	return 0;
+}
+
+static void place_free(struct session *s, struct place *p)
+{
+	struct place **at = &s->v1.places;
 
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
-	v->n_places--;
 	payload_unref(p->cid);
 	free(p);
 }
 
-static void leave(struct v1 *v, struct place *p, bool announced)
+static void leave(struct session *s, struct place *p, bool announced)
 {
-	struct session *s = v->session;
 	struct payload *line = announced ? session_line(s, "disconnected") : NULL;
 
 	hub_leave(s->hub, &p->membership, s->person, announced, line);
 	payload_unref(line);
-	place_free(v, p);
+	place_free(s, p);
 }
 
-static void leave_all(struct v1 *v, bool announced)
+static void leave_all(struct session *s, bool announced)
 {
-	while (v->places)
-		leave(v, v->places, announced);
+	while (s->v1.places)
+		leave(s, s->v1.places, announced);
 }
 
-void v1_free(struct v1 *v, bool announced)
+void v1_clear(struct session *s, bool announced)
 {
-	struct session *s;
-
-	if (v == NULL)
-		return;
-	s = v->session;
-	leave_all(v, announced);
-	if (v->login_by)
-		hub_awaited_login(s->hub, v);
-	keeper_close(hub_keeper(s->hub), v, s->serial, person_ref(s->person));
-	payload_unref(v->cid);
-	free(v);
+	leave_all(s, announced);
+	keeper_close(hub_keeper(s->hub), s);
+	s->v1 = (struct v1){ .places = NULL };
 }
 
-void v1_replaced(struct v1 *v)
+void v1_replaced(struct session *s)
 {
-	struct session *s = v->session;
-
-	leave_all(v, s->policy->announce != ANNOUNCE_OFF);
-	v->replaced = true;
+	leave_all(s, s->policy->announce != ANNOUNCE_OFF);
+	s->replaced = true;
 	s->sink.ops->close(&s->sink, CLOSE_replaced);
 }
 
-void v1_resumed(struct v1 *v, enum reply why, const unsigned char *id, struct person *p)
+void v1_resumed(struct session *s, enum reply why, const unsigned char *id, struct person *p, const struct payload *cid)
 {
-	struct session *s = v->session;
-	struct payload *cid = v->cid;
 	json_t *o;
 
-	if (v->resuming)
+	if (s->resuming)
 		s->sink.ops->hold(&s->sink, false);
-	v->resuming = false;
-	v->cid = NULL;
+	s->resuming = false;
 	if (why == REPLY_COUNT) {
-		memmove(v->id, id, SECRET_ID_LEN);
+		memmove(s->v1.id, id, SECRET_ID_LEN);
 		if (p && s->person == NULL) {
 			session_become(s, p, false);
-			keeper_note_name(hub_keeper(s->hub), v, p);
+			keeper_note_name(hub_keeper(s->hub), s->v1.id, p);
 		} else if (p) { /* it has another name by now */
-			shared_map_release(hub_options(s->hub)->names, p->key, strlen(p->key), p->holder);
+			shared_map_release(hub_options(s->hub)->names, person_key(p), strlen(person_key(p)), p->holder);
 			keeper_forget_name(hub_keeper(s->hub), p);
 			person_unref(p);
 		}
@@ -279,32 +258,35 @@ void v1_resumed(struct v1 *v, enum reply why, const unsigned char *id, struct pe
 	} else {
 		v1_error(s, cid, why, NULL, 0);
 	}
-	payload_unref(cid);
 }
 
-void v1_renamed(struct v1 *v, struct person *old, struct person *now)
+void v1_renamed(struct session *s, struct person *old, struct person *now)
 {
-	struct session *s = v->session;
-	const char *was = old ? old->name : NULL, *is = now ? now->name : NULL;
+	const char *was = person_name(old), *is = person_name(now);
 
-	for (struct place *p = v->places; p; p = p->next)
+	for (struct place *p = s->v1.places; p; p = p->next)
 		if (p->membership.seat.taken)
 			hub_rename(s->hub, &p->membership, old, now, s->policy->announce != ANNOUNCE_OFF);
-	if (old && !now && old->name && !v->giving_up) /* a token's owner has the name now */
+	if (!now && was && !s->asking) /* a token's owner has the name now */
 		send_json(s, json_pack("{s:s,s:n,s:s}", "type", "renamed", "name", "by", "token"));
-	else if (old && now && old->user && !was && is && !v->asking)
+	else if (person_user(old) && !was && is && !s->asking)
 		send_json(s, json_pack("{s:s,s:s,s:s}", "type", "renamed", "name", is, "by", "token"));
-	if (v->login_by && now && now->user) {
-		hub_awaited_login(s->hub, v);
-		v->login_by = 0;
-	}
 }
 
 /* ---- rooms ---- */
 
-struct place *v1_place(const struct v1 *v, const struct payload *room)
+size_t v1_places(const struct session *s)
 {
-	for (struct place *p = v->places; p; p = p->next) {
+	size_t n = 0;
+
+	for (const struct place *p = s->v1.places; p; p = p->next)
+		n++;
+	return n;
+}
+
+struct place *v1_place(const struct session *s, const struct payload *room)
+{
+	for (struct place *p = s->v1.places; p; p = p->next) {
 		const struct payload *here = p->membership.branch ? hub_room_name(&p->membership) : NULL;
 
 		if (here && here->len == room->len && memcmp(here->data, room->data, room->len) == 0)
@@ -313,46 +295,40 @@ struct place *v1_place(const struct v1 *v, const struct payload *room)
 	return NULL;
 }
 
-int v1_join(struct v1 *v, const struct hub_wish *wish, struct payload *cid)
+int v1_join(struct session *s, const struct hub_wish *wish)
 {
 	struct place *p = calloc(1, sizeof(*p));
 
 	if (p == NULL)
 		return -1;
-	p->v1 = v;
-	p->number = ++v->last_number;
-	p->membership.seat.v1 = true;
-	if (hub_join(v->session->hub, &p->membership, wish) < 0) {
+	p->number = hub_next_serial(s->hub);
+	if (hub_join(s->hub, &p->membership, s, wish) < 0) {
 		free(p);
 		return -1;
 	}
-	p->cid = payload_ref(cid);
-	p->next = v->places;
-	v->places = p;
-	v->n_places++;
-	v->session->sink.ops->hold(&v->session->sink, true);
+	p->next = s->v1.places;
+	s->v1.places = p;
+	s->sink.ops->hold(&s->sink, true);
 	return 0;
 }
 
-static void finish_leaving(struct place *p)
+static void finish_leaving(struct session *s, struct place *p)
 {
-	struct session *s = p->v1->session;
 	struct payload *cid = payload_ref(p->cid);
 
-	leave(p->v1, p, s->policy->announce != ANNOUNCE_OFF);
+	leave(s, p, s->policy->announce != ANNOUNCE_OFF);
 	v1_ok(s, cid, "");
 	payload_unref(cid);
 }
 
-void v1_leave(struct place *p, struct payload *cid)
+void v1_leave(struct session *s, struct place *p, struct payload *cid)
 {
-	payload_unref(p->cid);
 	p->cid = payload_ref(cid);
 	p->leaving = true;
 	if (p->asked == 0)
-		finish_leaving(p);
+		finish_leaving(s, p);
 	else
-		p->v1->session->sink.ops->hold(&p->v1->session->sink, true); /* what comes next is for after that */
+		s->sink.ops->hold(&s->sink, true); /* what comes next is for after that */
 }
 
 void v1_asked(struct place *p, struct request *q)
@@ -363,16 +339,16 @@ void v1_asked(struct place *p, struct request *q)
 
 void v1_room_answered(struct session *s, struct request *q)
 {
-	struct place *p = v1_place(s->v1, q->room);
+	struct place *p = v1_place(s, q->room);
 
 	v1_answer(s, q);
 	if (p && p->number == q->place && --p->asked == 0 && p->leaving) {
-		finish_leaving(p);
+		finish_leaving(s, p);
 		s->sink.ops->hold(&s->sink, false);
 	}
 }
 
-static void tell_joined(struct session *s, const struct place *p, const struct join_letter *l)
+static void tell_joined(struct session *s, const struct join_letter *l)
 {
 	const char *role = role_name(person_role(s->person, l->room->data, l->room->len));
 	json_t *o = json_pack("{s:s,s:s%,s:s,s:I,s:I,s:I,s:s}", "type", "joined", "room", l->room->data,
@@ -397,7 +373,7 @@ static void tell_joined(struct session *s, const struct place *p, const struct j
 		text = whole;
 	}
 	if (text)
-		send_open(s, text->data, p->cid, more);
+		send_open(s, text->data, l->cid, more);
 	payload_unref(text);
 }
 
@@ -411,87 +387,78 @@ static void send_past(struct session *s, struct join_letter *l)
 		s->sink.ops->send(&s->sink, l->past[i]->data, l->past[i]->len);
 		payload_unref(l->past[i]);
 	}
-	session_pays_for_past(s, &s->v1->past, len);
+	session_pays_for_past(s, len);
 	free(l->past);
 	l->past = NULL;
 	l->n_past = 0;
 }
 
 /* The next page, once the client has taken what it was sent. */
-static void go_on(struct session *s, struct place *p)
+static void go_on(struct session *s, struct join_letter *l)
 {
-	struct join_letter *l = p->more;
-
-	if (s->sink.ops->waiting(&s->sink) > PAGES_AHEAD)
-		return;
-	p->more = NULL;
-	hub_join_more(s->hub, l);
+	if (s->sink.ops->waiting(&s->sink) <= PAGES_AHEAD)
+		hub_join_more(s->hub, l);
 }
 
-void v1_joined(struct v1 *v, struct membership *m, struct join_letter *l)
+void v1_joined(struct session *s, struct membership *m, struct join_letter *l)
 {
-	struct session *s = v->session;
 	struct place *p = (struct place *)m;
 
 	if (!l->told)
 		s->sink.ops->hold(&s->sink, false);
 	if (l->broken) {
 		s->sink.ops->close(&s->sink, CLOSE_recovery_lost);
-		place_free(v, p);
+		place_free(s, p);
 		return;
 	}
 	if (!l->joined && !l->more) {
-		v1_error(s, p->cid, l->why, NULL, l->retry_after);
-		place_free(v, p);
+		v1_error(s, l->cid, l->why, NULL, l->retry_after);
+		place_free(s, p);
 		return;
 	}
-	if (!l->told) {
-		tell_joined(s, p, l);
-		payload_unref(p->cid);
-		p->cid = NULL;
-	}
+	if (!l->told)
+		tell_joined(s, l);
 	l->told = true;
 	send_past(s, l);
 	if (l->more) {
-		p->more = l;
 		l->parked = true;
-		go_on(s, p);
+		go_on(s, l);
 	} else if (l->person != s->person) {
 		hub_rename(s->hub, m, l->person, s->person, s->policy->announce != ANNOUNCE_OFF);
 	}
 }
 
-void v1_drained(struct v1 *v)
+void v1_drained(struct session *s)
 {
-	for (struct place *p = v->places; p; p = p->next)
-		if (p->more)
-			go_on(v->session, p);
+	for (struct place *p = s->v1.places; p; p = p->next) {
+		struct join_letter *l = hub_parked(&p->membership);
+
+		if (l)
+			go_on(s, l);
+	}
 }
 
-void v1_discipline(struct v1 *v, const struct payload *room, struct payload *text, bool out, bool muted)
+void v1_discipline(struct session *s, const struct payload *room, struct payload *text, bool out, bool muted)
 {
-	struct place *p = v1_place(v, room);
-	struct session *s = v->session;
+	struct place *p = v1_place(s, room);
 
 	if (p == NULL || p->leaving)
 		return;
 	p->membership.seat.muted = muted;
 	if (out)
-		leave(v, p, s->policy->announce != ANNOUNCE_OFF);
+		leave(s, p, s->policy->announce != ANNOUNCE_OFF);
 	if (text)
 		send_text(s, text);
 }
 
-void v1_expiring(struct v1 *v, int64_t left)
+void v1_expiring(struct session *s, int64_t left)
 {
-	send_json(v->session, json_pack("{s:s,s:I}", "type", "token_expiring", "in", (json_int_t)((left + 999) / 1000)));
+	send_json(s, json_pack("{s:s,s:I}", "type", "token_expiring", "in", (json_int_t)((left + 999) / 1000)));
 }
 
-void v1_keep_to_grant(struct v1 *v)
+void v1_keep_to_grant(struct session *s)
 {
-	struct session *s = v->session;
-
-	for (struct place *p = v->places, *next; p; p = next) {
+	for (struct place *p = s->v1.places, *next; p; p = next) {
 		const struct payload *room = p->membership.branch ? hub_room_name(&p->membership) : NULL;
 		json_t *o;
 
@@ -500,23 +467,22 @@ void v1_keep_to_grant(struct v1 *v)
 			continue;
 		o = json_pack("{s:s,s:s%,s:s}", "type", "kicked", "room", room->data, (size_t)room->len, "reason",
 			      "your token does not allow this room");
-		leave(v, p, s->policy->announce != ANNOUNCE_OFF);
+		leave(s, p, s->policy->announce != ANNOUNCE_OFF);
 		send_json(s, o);
 	}
 }
 
 /* ---- requests ---- */
 
-void v1_text(struct v1 *v, const char *text, size_t len)
+void v1_text(struct session *s, const char *text, size_t len)
 {
-	struct session *s = v->session;
 	char words[160] = "";
 	struct message m;
 	enum reply bad = message_decode(&m, text, len, &s->policy->limits, words, sizeof(words));
 
-	if (bad == REPLY_COUNT && !v->replaced)
+	if (bad == REPLY_COUNT && !s->replaced)
 		command_do(s, &m);
-	else if (!v->replaced)
+	else if (!s->replaced)
 		v1_error(s, NULL, bad, words[0] ? words : NULL, 0);
 	message_clear(&m);
 }

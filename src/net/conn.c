@@ -615,8 +615,10 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 
 int conn_take_over(struct conn *c, struct evbuffer *rest)
 {
-	size_t len = evbuffer_get_length(rest);
+	size_t len = rest ? evbuffer_get_length(rest) : 0;
 
+	if (c->secure && len == 0)
+		return 0;
 	if (c->secure) {
 		stats_add(STAT_bytes_in, -(int64_t)len); /* about to be counted again */
 		return evbuffer_prepend_buffer(bufferevent_get_input(c->bev), rest);
@@ -747,6 +749,17 @@ static struct conn *oldest_handshake(struct worker *w)
 	return m == NULL || (h && h->since <= m->since) ? h : m;
 }
 
+/* The end of a handshake: who has begun a request is told. */
+static void give_up(struct conn *c, unsigned status, enum close_reason reason)
+{
+	if (c->handshake && !c->expected)
+		handshake_give_up(c->handshake, status, reason);
+	else
+		conn_close(c, reason, NULL);
+}
+
+void conn_overdue(struct conn *c) { give_up(c, 408, CLOSE_handshake_timeout); }
+
 /* Where there are too many, the oldest go; of a worker that has more than its share. */
 void conn_crowd_out(struct worker *w)
 {
@@ -755,7 +768,7 @@ void conn_crowd_out(struct worker *w)
 
 	while (shared_count_get(&w->opts.shared->handshakes) > max &&
 	       w->handshaking.count + w->heads.count > (max + n - 1) / n && (c = oldest_handshake(w)) != NULL)
-		conn_close(c, CLOSE_crowded_out, NULL);
+		give_up(c, 503, CLOSE_crowded_out);
 }
 
 int conn_accept(struct worker *w, const struct accepted *a, const struct sockaddr *peer)
@@ -911,7 +924,8 @@ static void reap(struct conn *c)
 		conn_free(c);
 		return;
 	}
-	if (c->reason == CLOSE_slow_reader || c->reason == CLOSE_queues_full ||
+	/* Not waited for: who does not read, and those of whom there are too many. */
+	if (c->reason == CLOSE_slow_reader || c->reason == CLOSE_queues_full || c->reason == CLOSE_crowded_out ||
 	    c->reason == CLOSE_io_error || c->reason == CLOSE_no_memory) {
 		conn_free(c);
 		return;

@@ -216,7 +216,7 @@ void conn_set_state(struct conn *c, enum conn_state state);
 /* Last words, from ws_conn_farewell() only: sent although the connection is closing. */
 void conn_last_words(struct conn *c, const void *data, size_t len);
 
-/* The socket is C's own again, with REST, which is moved, to be read first. -1: no memory. For handshake only. */
+/* The socket is C's own again, with REST (or NULL), which is moved, to be read first. -1: no memory. For handshake only. */
 int conn_take_over(struct conn *c, struct evbuffer *rest);
 
 /* From now on it speaks P. */
@@ -225,6 +225,8 @@ void conn_become(struct conn *c, enum conn_protocol p);
 /* For sweep: lets go of the bufferevent if nothing is in it, nor about to be; closes our side if all is out. */
 void conn_park(struct conn *c);
 void conn_finish(struct conn *c);
+/* The handshake took too long. */
+void conn_overdue(struct conn *c);
 /* And where there are too many in their handshakes, closes the oldest. */
 void conn_crowd_out(struct worker *w);
 

@@ -144,7 +144,7 @@ static void on_done(void *arg, struct evbuffer *rest)
 	if (h->answer.status != 101) {
 		log_limited(LOG_LEVEL_DEBUG, "request refused or answered", "address=%s status=%u", conn_address(c),
 			    h->answer.status);
-		http_conn_answer(c, &h->answer, h->head_only);
+		http_conn_answer(c, &h->answer, h->head_only, CLOSE_http_done);
 		return;
 	}
 	conn_write(c, h->accept, h->accept_len);
@@ -185,6 +185,18 @@ struct handshake *handshake_new(struct conn *c)
 
 void handshake_feed(struct handshake *h, const void *data, size_t len) { upgrade_filter_feed(h->filter, data, len); }
 void handshake_watch(struct handshake *h) { upgrade_filter_watch(h->filter, h->conn->fd); }
+
+void handshake_give_up(struct handshake *h, unsigned status, enum close_reason reason)
+{
+	struct conn *c = h->conn;
+
+	refuse(h, status, close_text(reason));
+	give_filter_back(h);
+	if (conn_take_over(c, NULL) < 0)
+		conn_close(c, reason, NULL);
+	else
+		http_conn_answer(c, &h->answer, false, reason);
+}
 
 void handshake_free(struct handshake *h)
 {

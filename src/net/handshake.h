@@ -8,6 +8,8 @@
 #ifndef NATTER_NET_HANDSHAKE_H
 #define NATTER_NET_HANDSHAKE_H
 
+#include "base/close.h"
+
 #include <stddef.h>
 
 struct conn;
@@ -21,6 +23,9 @@ void handshake_feed(struct handshake *h, const void *data, size_t len);
 
 /* It reads the rest from the socket as it comes. */
 void handshake_watch(struct handshake *h);
+
+/* The rest is not waited for: what came is answered by STATUS, and the connection closed for REASON. H is gone. */
+void handshake_give_up(struct handshake *h, unsigned status, enum close_reason reason);
 
 /* For a connection that ends before its time. NULL is fine. */
 void handshake_free(struct handshake *h);

@@ -45,7 +45,7 @@ static void answer_with_body(struct conn *c, const struct conn_answer *a, bool h
 		conn_write_static(c, a->body, a->body_len);
 }
 
-void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only)
+void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only, enum close_reason reason)
 {
 	head_only = head_only || a->status == 304;
 	stats_add(a->status >= 400 ? STAT_http_errors : STAT_http_requests, 1);
@@ -54,5 +54,5 @@ void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_onl
 		answer_in_words(c, a, head_only);
 	else
 		answer_with_body(c, a, head_only);
-	conn_close(c, CLOSE_http_done, NULL);
+	conn_close(c, reason, NULL);
 }

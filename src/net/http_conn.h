@@ -9,7 +9,7 @@
 
 #include "net/conn.h"
 
-/* Sends the answer (without its body for HEAD) and closes. */
-void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only);
+/* Sends the answer (without its body for HEAD) and closes; CLOSE_http_done, unless there is another reason. */
+void http_conn_answer(struct conn *c, const struct conn_answer *a, bool head_only, enum close_reason reason);
 
 #endif

@@ -4,8 +4,8 @@
  * Each worker knows what waits for its own readers, and tells the others when
  * that has grown by some, and once a second. Where all of it is too much the
  * worker that has its share or more of it drops those connections for which
- * most waits, with a reset: what waits for them is gone at once. Within a
- * turn, more may come to wait than may.
+ * most waits, with a reset: what waits for them is gone at once. That is done
+ * at the end of a turn: until then more may wait.
  */
 #ifndef NATTER_NET_QUEUES_H
 #define NATTER_NET_QUEUES_H

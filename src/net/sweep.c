@@ -75,13 +75,13 @@ void sweep(struct worker *w)
 
 		if (!overdue(c, w->opts.handshake_timeout))
 			break;
-		conn_close(c, CLOSE_handshake_timeout, NULL);
+		conn_overdue(c);
 	}
 	list_each_safe(node, &w->heads) {
 		struct conn *c = list_entry(node, struct conn, node);
 
 		if (overdue(c, w->opts.handshake_timeout))
-			conn_close(c, CLOSE_handshake_timeout, NULL);
+			conn_overdue(c);
 	}
 	list_each_safe(node, &w->draining) {
 		struct conn *c = list_entry(node, struct conn, node);

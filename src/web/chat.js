@@ -2,7 +2,8 @@
  * natter's chat page. natter.js speaks with the server; talk.js holds what is said in each room, log.js shows it,
  * words.js makes text of it; people.js is the list of who is there; this file joins them, and is what one does.
  *
- * The address: …/#tea is the room tea, …/#@ben the conversation with the user ben, …/#@@eve that with the guest eve.
+ * The address: …/#tea is the room tea, …/#@ben the conversation with the user ben, …/#@@eve that with the guest eve,
+ * …/#@@ what guests without a name have said to us.
  */
 import { Natter } from './natter.mjs';
 import { Log } from './log.js';
@@ -14,6 +15,7 @@ import { colorOf, duration, EMOJI, expand, format, hueOf, HUES, initials, inWord
 const HISTORY = 50, PAGE = 60; // messages to begin with, and to go back by
 const GROUP = 5 * 60 * 1000; // ms between messages that are shown as one person's turn
 const LONG = 1200, LONG_LINES = 20; // characters and lines of a message that are shown at once
+const GUESTS = 50; // conversations with them
 const TYPING = 6000; // ms that somebody types after having said so
 
 const $ = (id) => document.getElementById(id);
@@ -53,6 +55,7 @@ const chat = new Natter(new URL('./', location.href.replace(/[?#].*/s, '')), {
 	token: here.get('token') ?? undefined,
 	storage: sessionStore(),
 });
+const NAMELESS = '~'; // key of what guests without a name said, whom nobody can answer
 const talks = new Map(); // key: Talk; '#tea', '@ben' (a user), '~eve' (a guest)
 let current = null;
 let editing = null; // { talk, item }
@@ -221,13 +224,21 @@ function placeHere() {
 function talkOf(key) {
 	let talk = talks.get(key);
 	if (!talk) {
-		talk = new Talk(key, key[0] === '#' ? key : key.slice(1));
+		talk = new Talk(key, key[0] === '#' ? key : key.slice(1) || 'Guests without a name');
 		talks.set(key, talk);
 		enter(talk);
 		keepRooms();
 		showLists();
 	}
 	return talk;
+}
+
+/* So many guests may write to us: for one more goes who was the first. */
+function talkOfGuest(key) {
+	const guests = [...talks.keys()].filter((it) => it[0] === '~' && it !== current?.key);
+	if (!talks.has(key) && guests.length >= GUESTS)
+		talks.delete(guests[0]);
+	return talkOf(key);
 }
 
 const keepRooms = () => always.set('rooms', [...talks.keys()].filter((key) => key[0] === '#').map((key) => key.slice(1)));
@@ -324,6 +335,8 @@ function hear(talk, place) {
 		if (first && reset.reason === 'joined')
 			return begin(talk, place.readSeq);
 		talk.mark = null;
+		for (const it of ['readTo', 'noted']) // of another epoch, perhaps
+			talk[it] = Math.min(talk[it], talk.newest);
 		if (talk === current)
 			log.show(talk.items);
 		changed(talk);
@@ -339,6 +352,7 @@ function begin(talk, readSeq) {
 	if (talk.key[0] === '@')
 		readSeq ??= 0;
 	talk.readTo = readSeq ?? talk.newest;
+	talk.noted = readSeq ?? 0;
 	const news = talk.items.filter((item) => item.seq > talk.readTo && !isMine(item) && !item.deleted);
 	talk.unread = news.length;
 	talk.calls = news.filter((item) => speaksTo(item.text, chat.name ?? '')).length;
@@ -407,9 +421,10 @@ function seen() {
 	talk.unread = talk.calls = 0;
 	if (had)
 		showLists();
-	if (talk.newest <= talk.readTo)
-		return;
 	talk.readTo = talk.newest;
+	if (talk.newest <= talk.noted)
+		return;
+	talk.noted = talk.newest;
 	clearTimeout(talk.reading);
 	talk.reading = setTimeout(() => {
 		if (chat.user)
@@ -483,7 +498,9 @@ function showRoom() {
 	$('edit-topic').hidden = !isModerator(talk);
 	$('open-people').hidden = !talk.room;
 	$('people').hidden = !talk.room;
-	text.placeholder = talk.readOnly ? 'You may only read here' : talk.room ? `Write to ${talk.title}` : `Write to ${talk.title} alone`;
+	text.readOnly = talk.key === NAMELESS;
+	text.placeholder = talk.readOnly ? 'You may only read here' : text.readOnly ? 'Who has no name cannot be answered'
+		: talk.room ? `Write to ${talk.title}` : `Write to ${talk.title} alone`;
 	people.show(talk);
 	showCount();
 	showBegin();
@@ -503,6 +520,8 @@ function showBegin() {
 		'send it to somebody, or open a second window and talk to yourself.';
 	if (loading)
 		it = chat.state === 'open' ? 'Loading…' : '';
+	else if (talk.key === NAMELESS)
+		it = 'Guests without a name have written to you.';
 	else if (talk.key[0] !== '#')
 		it = `What you and ${talk.title} say here is between you two.`;
 	if (begin.textContent !== it)
@@ -685,8 +704,8 @@ chat.on('token_expiring', () => {
 chat.on('direct', (m) => {
 	if (m.seq)
 		talkOf(`@${m.between.find((user) => user !== chat.user) ?? chat.user}`).title = titleOf(m);
-	else if (m.name && nameKey(m.name) !== nameKey(chat.name))
-		arrived(talkOf(`~${m.name}`), m);
+	else if (!m.name || nameKey(m.name) !== nameKey(chat.name))
+		arrived(talkOfGuest(m.name ? `~${m.name}` : NAMELESS), m);
 	showLists();
 });
 
@@ -735,7 +754,7 @@ async function say(talk, item) {
 function submit() {
 	const words = expand(text.value.trim());
 	const talk = current;
-	if (!words || !talk)
+	if (!words || !talk || text.readOnly)
 		return;
 	if (editing)
 		return submitEdit(words);

@@ -43,7 +43,7 @@ export interface NatterOptions {
 }
 
 /** What was said. Other members are those that it was sent with. */
-export interface Message {
+export interface Said {
 	/** The server's default_type, usermsg, where the sender gave none. */
 	type: string;
 	/** What was said; missing in a deleted one (of `history` and `reset`). */
@@ -55,17 +55,21 @@ export interface Message {
 	room?: string;
 	/** Of a conversation: both users. */
 	between?: [string, string];
-	/** Its place in the order. Missing in direct messages with somebody who is not logged in. */
-	seq: number;
+	/** Its place in the order; missing in direct messages with somebody who is not logged in. */
+	seq?: number;
 	/** Milliseconds since 1970. */
 	time: number;
 	/** seq of the last edit. */
 	edited?: number;
 	/** seq of the deletion. */
 	deleted?: number;
-	/** That of `send`, where it is this client's own and send's answer came first. */
+	/** In events: that of `send`, where it is this client's own and send's answer came first. In a Page: whatever its sender wrote. */
 	cid?: string;
 	[member: string]: any;
+}
+
+export interface Message extends Said {
+	seq: number;
 }
 
 /** An edit or a deletion; it has a place in the order, too. */
@@ -89,7 +93,10 @@ export interface Reset {
 	more: boolean;
 }
 
-export interface Presence {
+/** All that the server says: what it is, and in an answer also the request's cid. */
+export interface Frame { type: string; cid?: string }
+
+export interface Presence extends Frame {
 	event: 'join' | 'leave' | 'rename' | 'count';
 	room: string;
 	name?: string;
@@ -100,10 +107,19 @@ export interface Presence {
 	guests: number;
 }
 
-export interface Stored { cid: string; seq: number; time: number; duplicate?: boolean }
-export interface Page { messages: Message[]; more: boolean; epoch: string }
+export interface Stored extends Frame {
+	cid: string;
+	seq: number;
+	time: number;
+	room?: string;
+	/** Of a conversation: both users. */
+	between?: [string, string];
+	/** It was sent again, and had been stored the first time. */
+	duplicate?: boolean;
+}
+export interface Page extends Frame { messages: Message[]; more: boolean; epoch: string; room?: string; between?: [string, string] }
 export interface Member { name: string; user?: string; since: number }
-export interface Members { count: number; guests: number; members?: Member[]; more?: boolean }
+export interface Members extends Frame { room: string; count: number; guests: number; members?: Member[]; more?: boolean }
 export interface RoomInfo { room: string; members: number; guests: number; topic?: string }
 export interface ConversationInfo { with: string; seq: number; read?: number; time: number }
 export interface Limits {
@@ -180,16 +196,22 @@ export interface Place<Events = {}> extends Emitter<Events & PlaceEvents> {
 
 export interface RoomEvents {
 	/** In, for the first time or again. */
-	joined: { members: number; guests: number; role: string; topic?: string; read?: number; recovered?: boolean };
+	joined: Frame & {
+		room: string; epoch: string; seq: number; members: number; guests: number; role: string; topic?: string; read?: number;
+		/** Whether all that was missed follows; without `since`, missing. */
+		recovered?: boolean;
+		/** Whether one may not say anything here. */
+		read_only?: boolean;
+	};
 	presence: Presence;
-	topic: { topic: string; name?: string; user?: string; time: number };
-	muted: { duration: number; by?: string; reason?: string };
-	kicked: { banned?: number; by?: string; reason?: string };
+	topic: Frame & { room: string; topic: string; name?: string; user?: string; time: number };
+	muted: Frame & { room: string; duration: number; by?: string; reason?: string };
+	kicked: Frame & { room: string; banned?: number; by?: string; reason?: string };
 	/** Out for good: refused, kicked, left. */
 	left: NatterError;
 	/** What `relay` sent: your own types. */
-	relay: { type: string; name?: string; user?: string; time: number; [member: string]: any };
-	typing: { type: 'typing'; name?: string; user?: string; time: number };
+	relay: { type: string; room: string; name?: string; user?: string; time: number; [member: string]: any };
+	typing: { type: 'typing'; room: string; name?: string; user?: string; time: number };
 }
 
 export interface Room extends Place<RoomEvents> {
@@ -229,11 +251,11 @@ export interface NatterEvents {
 	/** Something of which no request is to be told, such as the name that `options.name` asks for being taken. */
 	error: NatterError;
 	/** One's name has changed, not by `rename`; `by` is 'options' where it is the one that they ask for. */
-	renamed: { name: string | null; by: string };
+	renamed: Frame & { name: string | null; by: string };
 	/** A direct message, or one's own to somebody: of all conversations, and of guests. */
-	direct: Message & { to?: string };
+	direct: Said & { type: 'direct'; to: string };
 	/** Where `token` is a string: call `auth` with a new one. */
-	token_expiring: { in: number };
+	token_expiring: Frame & { in: number };
 }
 
 export class Natter extends Emitter<NatterEvents> {
@@ -242,6 +264,8 @@ export class Natter extends Emitter<NatterEvents> {
 	static readonly Error: typeof NatterError;
 
 	readonly url: URL;
+	/** May be changed; most of it counts from the next connection on. */
+	readonly options: NatterOptions;
 	readonly state: 'connecting' | 'open' | 'waiting' | 'closed';
 	/** null: a guest. */
 	readonly name: string | null;
@@ -270,8 +294,8 @@ export class Natter extends Emitter<NatterEvents> {
 	rename(name: string | null, options?: RequestOptions): Promise<string | null>;
 	/** Logs in, now and on all later connections. */
 	auth(token: NatterOptions['token']): Promise<void>;
-	rooms(options?: ListOptions): Promise<{ rooms: RoomInfo[]; more: boolean }>;
-	conversations(options?: RequestOptions): Promise<{ conversations: ConversationInfo[]; more: boolean }>;
+	rooms(options?: ListOptions): Promise<Frame & { rooms: RoomInfo[]; more: boolean }>;
+	conversations(options?: RequestOptions): Promise<Frame & { conversations: ConversationInfo[]; more: boolean }>;
 }
 
 export default Natter;

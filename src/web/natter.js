@@ -131,6 +131,8 @@ class Place extends Emitter {
 			if (reason) {
 				this.seq = messages.at(-1)?.seq ?? this.seq;
 				this._time = messages.at(-1)?.time;
+				for (const m of messages)
+					m.cid = this._own.get(m.seq);
 				this._emit('reset', { reason, messages, more });
 			} else {
 				messages.forEach((it) => this._receive(it, true));

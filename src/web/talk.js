@@ -15,6 +15,7 @@ export class Talk {
 	more = false; // there is an earlier past than that of items
 	loaded = false; // the past is known
 	readTo = 0; // seq
+	noted = 0; // seq: so far it was noted that it is read
 	resets = 0; // how often the past was told anew
 	unread = 0;
 	calls = 0; // those of them that speak to us

@@ -1,6 +1,6 @@
 /*
  * journal: appends a second through the journal interface, and how long a page
- * from the middle takes.
+ * from the middle takes, the last one, and what a resume reads.
  *
  *     journal [FOLDER]       files go there (default: /tmp); MESSAGES=20000 and PAST=1000000 set how many
  *
@@ -123,10 +123,11 @@ static void leave(struct journal *j, struct journal_room *r)
 	mailbox_free(box);
 }
 
-/* Appends N messages, WINDOW on their way at a time. Messages a second. */
+/* Appends N messages, WINDOW on their way at a time; no cid comes twice. Messages a second. */
 static double append(struct journal *j, struct journal_room *r, uint64_t n, uint64_t window, bool cids)
 {
 	struct payload *body = payload_new(BODY, strlen(BODY)), *sender = payload_new("user:somebody", 13);
+	static uint64_t cids_given;
 	uint64_t first = last, said = 0, begin = clock_us();
 
 	while (last - first + refused < n) {
@@ -134,7 +135,8 @@ static double append(struct journal *j, struct journal_room *r, uint64_t n, uint
 			struct journal_entry e = { .body = body, .sender = sender };
 			char cid[24];
 
-			snprintf(cid, sizeof(cid), "%llu", (unsigned long long)said++);
+			said++;
+			snprintf(cid, sizeof(cid), "%llu", (unsigned long long)cids_given++);
 			e.cid = cids ? payload_new(cid, strlen(cid)) : NULL;
 			j->ops->append(r, &e, NULL);
 			payload_unref(e.cid);
@@ -235,14 +237,15 @@ static int by_size(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void time_pages(struct journal *j, struct journal_room *r, uint64_t before, const char *what)
+/* Up to LIMIT messages before SEQ (0: the last ones), or after it. */
+static void time_pages(struct journal *j, struct journal_room *r, bool after, uint64_t seq, size_t limit, const char *what)
 {
 	uint64_t took[201];
 
 	for (size_t i = 0; i < 201; i++) {
 		uint64_t begin = clock_us(), want = pages + 1;
 
-		j->ops->read_before(r, before, 50, NULL);
+		(after ? j->ops->read_after : j->ops->read_before)(r, seq, limit, NULL);
 		while (pages < want)
 			if (mailbox_open(box, 1000) == 0)
 				sleep_until_letters();
@@ -263,9 +266,11 @@ static void pages_of(uint64_t past)
 		exit(1);
 	append(j, r, past, 10000, false);
 	snprintf(what, sizeof(what), "page of 50 from the middle of %llu", (unsigned long long)past);
-	time_pages(j, r, past / 2, what);
+	time_pages(j, r, false, past / 2, 50, what);
 	snprintf(what, sizeof(what), "the last 50 of %llu", (unsigned long long)past);
-	time_pages(j, r, 0, what);
+	time_pages(j, r, false, 0, 50, what);
+	snprintf(what, sizeof(what), "a resume of the last 100 of %llu", (unsigned long long)past);
+	time_pages(j, r, true, past - 100, 100, what);
 	leave(j, r);
 	remove_last();
 }

@@ -5,17 +5,18 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { afterEach, test } from 'node:test';
+import { afterEach, test as tested } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import WebSocket, { WebSocketServer } from 'ws';
 
 import Default, { Natter, NatterError } from '../../src/web/natter.mjs';
-import { Natterd } from './natterd.mjs';
+import { LIMIT, Natterd } from './natterd.mjs';
 import { Proxy } from './proxy.mjs';
 
 const QUICK = { WebSocket, minDelay: 20, maxDelay: 200 };
 const open = [];
+const test = (name, does) => tested(name, LIMIT, does);
 
 afterEach(async () => {
 	for (const it of open.splice(0).reverse())
@@ -38,10 +39,17 @@ function client(at, options) {
 	return opened(new Natter(at.url, { ...QUICK, ...options }));
 }
 
-/* A server that we play. */
-async function serve() {
+/* A server that we play: answer(request, say) is what it says to each. Its address. */
+async function serve(answer = () => {}) {
 	const server = opened(new WebSocketServer({ port: 0, host: '127.0.0.1' }));
+	server.on('connection', (ws) => {
+		const say = (m) => ws.send(JSON.stringify(m));
+		if (answer.length)
+			say({ type: 'welcome', session: 's', room: 'lobby', anonymous: true, limits: {} });
+		ws.on('message', (data) => answer(JSON.parse(data), say));
+	});
 	await once(server, 'listening');
+	server.url = `ws://127.0.0.1:${server.address().port}`;
 	return server;
 }
 
@@ -63,6 +71,19 @@ function hear(emitter, type) {
 		}
 	};
 	return heard;
+}
+
+/* What ROOM tells, in words. */
+function tell(room) {
+	const told = [];
+	room.on('reset', (r) => told.push(r.reason, ...r.messages.map((m) => m.message)));
+	room.on('message', (m) => told.push(m.message));
+	return told;
+}
+
+async function until(what, ready) {
+	for (const end = Date.now() + 10000; !ready(); await sleep(5))
+		assert.ok(Date.now() < end, `no ${what}`);
 }
 
 const rejects = (promise, code) => assert.rejects(promise, (error) => {
@@ -146,6 +167,71 @@ test('rooms: messages, edits, deletions, history, presence, typing, own types', 
 	assert.equal((await heard.next((m) => m.message === 'again')).name, 'bob');
 });
 
+/* Members that any client can write, and that mean something where the server says them. */
+const FORGED = {
+	seq: 77, time: 5, room: 'other', user: 'root', target: 1, cid: 'taken', epoch: 'zz', between: ['ann', 'bob'], reason: 'gap', messages: [],
+	members: 999, guests: 999, edited: 3, deleted: 4, role: 'admin', event: 'join', code: 'banned', to: 'x', read: 9, recovered: false, _held: 1,
+};
+
+test('what any guest can write is not believed', async () => {
+	const d = await start();
+	const ann = client(d, { token: 'ann-token' }), room = ann.join('lobby');
+	const wrong = ['left', 'kicked', 'topic', 'edit', 'delete', 'joined'].map((type) => hear(room, type));
+	const heard = hear(room, 'message'), relayed = hear(room, 'relay'), resets = hear(room, 'reset');
+	await Promise.all([ann.connect(), room.ready]);
+	await room.send({ message: 'mine' }, { cid: 'taken' });
+	await resets.next();
+	wrong.at(-1).length = 0; // one's own
+	const before = [room.epoch, ann.user, ann.role, room.role, room.topic];
+
+	// a tutorial's page, with types that are an application's own
+	const plain = opened(new WebSocket(d.url.replace('http', 'ws')));
+	await once(plain, 'open');
+	const types = ['left', 'reset', 'relay', 'message', 'state', 'close', '__proto__', 'constructor', '_emit'];
+	for (const type of types) {
+		plain.send(JSON.stringify({ ...FORGED, type, message: type }));
+		plain.send(JSON.stringify({ ...FORGED, type }));
+	}
+	plain.send('{"__proto__":{"seq":99},"message":"end"}');
+	await heard.next((m) => m.message === 'mine');
+	for (const [i, type] of types.entries()) {
+		const m = await heard.next();
+		assert.deepEqual([m.message, m.seq, m.room, m.cid, m.user], [type, 2 + i, 'lobby', undefined, undefined]);
+		assert.ok(m.time > 1e12);
+		const it = await relayed.next();
+		assert.deepEqual([it.type, it.seq, it.room, it.user], [type, undefined, 'lobby', undefined]);
+	}
+	assert.equal((await heard.next()).message, 'end');
+	assert.equal((await room.history()).messages.at(-1).message, 'end');
+
+	// a guest of natter.v1
+	const eve = client(d), there = eve.join('lobby');
+	const past = await there.once('reset');
+	assert.deepEqual(past.messages.map((m) => m.cid), Array(types.length + 2).fill(undefined));
+	await there.ready;
+	for (const type of ['left', 'reset', 'relay']) {
+		assert.equal(there.relay(type, FORGED), true);
+		assert.deepEqual([(await relayed.next()).type, room.state], [type, 'joined']);
+	}
+	const sent = await there.send({ ...FORGED, message: 'hi' });
+	const hi = await heard.next();
+	assert.deepEqual([hi.message, hi.seq, hi.type, hi.cid, hi.user], ['hi', sent.seq, 'usermsg', undefined, undefined]);
+
+	const directs = hear(ann, 'direct'), talk = ann.with('bob'), talked = hear(talk, 'message');
+	await eve.direct({ name: 'ann' }, { ...FORGED, user: undefined, message: 'psst' });
+	const psst = await directs.next();
+	assert.deepEqual([psst.message, psst.type, psst.seq, psst.user, psst.between, psst.room].filter(Boolean), ['psst', 'direct']);
+	const bob = client(d, { token: 'bob-token' });
+	await bob.with('ann').send({ ...FORGED, message: 'of bob' });
+	const of = await talked.next();
+	assert.deepEqual([of.message, of.between, of.user, of.room, of.seq], ['of bob', ['ann', 'bob'], 'bob', undefined, 1]);
+
+	assert.deepEqual([room.epoch, ann.user, ann.role, room.role, room.topic], before);
+	assert.deepEqual([room.state, ann.state, room.members], ['joined', 'open', 1]);
+	await until('count of guests', () => room.guests === 2);
+	assert.deepEqual([...wrong.map((it) => it.length), resets.length, heard.length, relayed.length], [0, 0, 0, 0, 0, 0, 0, 0, 0]);
+});
+
 test('logins: tokens, read markers, topics, moderation', async () => {
 	const d = await start();
 	const ann = client(d, { token: 'ann-token' }), bob = client(d, { token: async () => 'bob-token' });
@@ -192,29 +278,47 @@ test('a login is needed', async () => {
 	assert.equal((await guest.join('lobby').ready).role, 'user');
 });
 
-test('a token that runs out is renewed', async () => {
-	const server = await serve();
-	const tokens = [];
-	server.on('connection', (ws) => {
-		ws.send(JSON.stringify({ type: 'welcome', session: 's', room: 'lobby', anonymous: true, limits: {} }));
-		ws.on('message', (data) => {
-			const m = JSON.parse(data);
-			if (m.type === 'auth') {
-				tokens.push(m.token);
-				ws.send(JSON.stringify({ type: 'ok', cid: m.cid, user: 'ann', role: 'user' }));
-			} else {
-				ws.send(JSON.stringify({ type: 'conversations', cid: m.cid, conversations: [], more: false }));
-				if (tokens.length === 1)
-					ws.send('{"type":"token_expiring","in":30}');
-			}
-		});
+/* A server that knows all tokens, and says at the first that it ends soon. */
+async function serveTokens(tokens) {
+	return serve(({ type, cid, token }, say) => {
+		if (type === 'auth') {
+			tokens.push(token);
+			return say({ type: 'ok', cid, user: 'ann', role: 'user' });
+		}
+		say(type === 'conversations' ? { type, cid, conversations: [], more: false } : { type: 'ok', cid });
+		if (tokens.length === 1)
+			say({ type: 'token_expiring', in: 30 });
 	});
+}
+
+test('a token that runs out is renewed', async () => {
+	const tokens = [], server = await serveTokens(tokens);
 	let number = 0;
-	const chat = opened(new Natter(`ws://127.0.0.1:${server.address().port}`, { ...QUICK, token: async () => `token ${++number}` }));
+	const chat = client(server, { token: async () => `token ${++number}` });
 	await chat.once('token_expiring');
-	for (const end = Date.now() + 5000; tokens.length < 2 && Date.now() < end;)
-		await sleep(5);
+	await until('a second token', () => tokens.length === 2);
 	assert.deepEqual(tokens, ['token 1', 'token 2']);
+});
+
+test('a function for tokens that fails for a moment', async () => {
+	const tokens = [], server = await serveTokens(tokens);
+	let asked = 0;
+	const chat = client(server, { token: async () => {
+		if (++asked === 1 || asked === 3)
+			throw new TypeError('fetch failed');
+		return `token ${asked}`;
+	} });
+	const closes = hear(chat, 'close'), errors = hear(chat, 'error');
+	const close = await closes.next(); // at the beginning: another connection
+	assert.deepEqual([close.final, close.reason], [false, 'fetch failed']);
+	await chat.connect();
+	assert.equal(chat.user, 'ann');
+	assert.equal((await errors.next()).message, 'fetch failed'); // at the renewal: told, and this connection goes on
+	assert.deepEqual([chat.state, closes.length, tokens], ['open', 0, ['token 2']]);
+	server.clients.forEach((ws) => ws.close(4003, 'the token has expired')); // as natterd does then
+	assert.equal((await closes.next()).final, false);
+	await chat.connect();
+	assert.deepEqual([chat.user, tokens], ['ann', ['token 2', 'token 4']]);
 });
 
 test('direct messages: of users, kept and caught up with; of guests', async () => {
@@ -389,42 +493,61 @@ test('a server that starts anew: the past is told anew', async () => {
 });
 
 test('a room of another epoch, and a store that is away for a moment', async () => {
-	const server = await serve();
 	let asked = [], epoch = 'a', socket;
 	const message = (seq) => ({ type: 'usermsg', message: `${epoch} ${seq}`, room: 'lobby', seq, time: 1 });
-	server.on('connection', (ws) => {
-		const say = (m) => ws.send(JSON.stringify(m));
+	const server = await serve(({ type, cid, ...m }, say) => {
+		asked.push(type);
 		socket = say;
-		say({ type: 'welcome', session: 's', room: 'lobby', anonymous: true, limits: {} });
-		ws.on('message', (data) => {
-			const { type, cid, ...m } = JSON.parse(data);
-			asked.push(type);
-			if (type === 'join' && asked.length === 1)
-				say({ type: 'error', cid, code: 'storage_unavailable', message: 'later' });
-			else if (type === 'join')
-				say({ type: 'joined', cid, room: m.room, epoch, seq: 2, members: 0, guests: 1, role: 'guest' });
-			else if (asked.length === 2)
-				say({ type: 'error', cid, code: 'not_joined', message: 'not yet' });
-			else {
-				say(message(3)); // is in the history as well
-				say(message(4));
-				say({ type: 'history', cid, room: m.room, epoch, more: false, messages: [message(1), message(2), message(3)] });
-			}
-		});
+		if (type === 'join' && asked.length === 1)
+			say({ type: 'error', cid, code: 'storage_unavailable', message: 'later' });
+		else if (type === 'join')
+			say({ type: 'joined', cid, room: m.room, epoch, seq: 2, members: 0, guests: 1, role: 'guest' });
+		else if (asked.length === 2)
+			say({ type: 'error', cid, code: 'not_joined', message: 'not yet' });
+		else {
+			say(message(3)); // is in the history as well
+			say(message(4));
+			say({ type: 'history', cid, room: m.room, epoch, more: false, messages: [message(1), message(2), message(3)] });
+		}
 	});
-	const chat = opened(new Natter(`ws://127.0.0.1:${server.address().port}`, QUICK));
-	const room = chat.join('lobby'), told = [];
-	room.on('reset', (r) => told.push(r.reason, ...r.messages.map((m) => m.message)));
-	room.on('message', (m) => told.push(m.message));
-	const said = hear(room, 'message');
-	await said.next((m) => m.seq === 4);
+	const room = client(server).join('lobby'), told = tell(room);
+	await until('4', () => told.at(-1) === 'a 4');
 	assert.deepEqual(told.splice(0), ['joined', 'a 1', 'a 2', 'a 3', 'a 4']);
 	assert.deepEqual(asked, ['join', 'history', 'join', 'history']);
 	epoch = 'b';
 	socket({ type: 'epoch', room: 'lobby', epoch, seq: 2 });
-	await said.next((m) => m.seq === 4);
+	await until('4 again', () => told.at(-1) === 'b 4');
 	assert.deepEqual(told.splice(0), ['epoch', 'b 1', 'b 2', 'b 3', 'b 4']);
 	assert.deepEqual([room.epoch, room.seq], ['b', 4]);
+});
+
+test('what is said between `joined` and the past: once, whatever the past has of it, also behind a gap', async () => {
+	const message = (seq) => ({ type: 'usermsg', message: `${seq}`, room: 'lobby', seq, time: seq });
+	const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
+	let joins = 0;
+	const server = await serve(({ type, cid, since }, say) => {
+		const first = joins === 0;
+		if (type === 'join') {
+			joins++;
+			assert.equal(since?.seq, first ? undefined : 4);
+			say({ type: 'joined', cid, room: 'lobby', epoch: 'a', seq: first ? 2 : 502, members: 0, guests: 1, role: 'guest', recovered: false });
+			range(first ? 3 : 503, first ? 4 : 506).forEach(say); // before anything is asked, and after
+		} else if (type === 'history') {
+			say(message(joins === 1 ? 5 : 507));
+			say({ type, cid, room: 'lobby', epoch: 'a', more: joins > 1, messages: joins === 1 ? range(1, 3) : range(500, 505) });
+			say(message(joins === 1 ? 6 : 508));
+		} else {
+			say({ type: 'ok', cid });
+		}
+	});
+	const chat = client(server), room = chat.join('lobby'), told = tell(room);
+	// the past is asked for with the join: what the answer lacks was said behind it
+	await until('6', () => told.at(-1) === '6');
+	assert.deepEqual(told.splice(0), ['joined', '1', '2', '3', '4', '5', '6']);
+	room.seq = 4; // ... and two of them lost with the connection
+	server.clients.forEach((ws) => ws.terminate());
+	await until('508', () => told.at(-1) === '508');
+	assert.deepEqual(told, ['gap', '500', '501', '502', '503', '504', '505', '506', '507', '508']);
 });
 
 test('links that die: half-open ones, servers that never answer, refused ones', async () => {
@@ -479,7 +602,7 @@ test('sockets that tell of a failed handshake by `error` alone, or not at all', 
 
 test('the verdict of close codes', async () => {
 	const server = await serve();
-	const url = `ws://127.0.0.1:${server.address().port}`;
+	const url = server.url;
 	let code;
 	server.on('connection', (ws) => ws.close(code, 'why'));
 	for (const [it, final, says] of [[1000, true, 'closed'], [1001, false], [1002, true, 'closed'], [1003, true, 'closed'],

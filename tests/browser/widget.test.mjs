@@ -7,26 +7,32 @@ import { after, afterEach, before, test } from 'node:test';
 import axe from 'axe-core';
 
 import { launchChromium, LIMIT, Natterd } from './natterd.mjs';
-import { openWindow, say, seen, stored, troubles, watch } from './people.mjs';
+import { openClient, openWindow, people, put, say, seen, stored, TOKENS, troubles, watch } from './people.mjs';
 
 let natterd, browser, site, shop;
+const tokenCookies = []; // of those who asked the shop for a token
 const open = [];
 
 before(async () => {
 	site = http.createServer((request, answer) => {
-		const chat = `http://127.0.0.1:${natterd.port}`;
-		answer.setHeader('Content-Security-Policy', `default-src 'none'; script-src ${chat}; connect-src ws://127.0.0.1:${natterd.port}; ` +
+		const chat = `http://127.0.0.1:${natterd.port}`, { pathname, searchParams } = new URL(request.url, shop);
+		answer.setHeader('Content-Security-Policy', `default-src 'none'; script-src ${chat}; connect-src 'self' ws://127.0.0.1:${natterd.port}; ` +
 			"style-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'");
 		if (request.url === '/style.css')
 			return answer.setHeader('Content-Type', 'text/css').end('* { color: red !important; font-size: 40px !important; } ' +
 				'button, form, p { display: none !important; } natter-chat { --natter-accent: rgb(90, 30, 120); --natter-on-accent: #fff; }');
-		answer.setHeader('Content-Type', 'text/html').end('<!DOCTYPE html><html lang="en"><title>A shop</title><link rel="stylesheet" href="/style.css">' +
-			`<main><h1>Shop</h1></main><script src="${chat}/widget.js" data-room="support" data-title="Help" async></script>`);
+		if (pathname === '/token') {
+			tokenCookies.push(request.headers.cookie);
+			return answer.writeHead(tokenCookies.length === 1 ? 503 : 200).end(`${TOKENS.bob}\n`);
+		}
+		const attributes = searchParams.get('attributes') ?? 'data-room="support" data-title="Help"';
+		answer.setHeader('Content-Type', 'text/html').end(`<!DOCTYPE html><html lang="en" dir="${searchParams.get('dir') ?? 'ltr'}"><title>A shop</title><link rel="stylesheet" href="/style.css">` +
+			`<main><h1>Shop</h1></main><script src="${chat}/widget.js" ${attributes} async></script>`);
 	}).listen(0, '127.0.0.1');
 	await once(site, 'listening');
 	shop = `http://localhost:${site.address().port}/`;
 	browser = await launchChromium();
-	natterd = await Natterd.start(`announce = name\norigins = {"same-host", "${shop.slice(0, -1)}"}`);
+	natterd = await Natterd.start(`announce = name\norigins = {"same-host", "${shop.slice(0, -1)}"}\n${people(['bob'])}`);
 }, LIMIT);
 
 after(async () => {
@@ -41,13 +47,14 @@ afterEach(async () => {
 	assert.deepEqual(troubles.splice(0), []);
 });
 
-async function visit(options = {}) {
+async function visit(options = {}, query = {}, cookies = []) {
 	const context = await browser.newContext(options);
+	await context.addCookies(cookies);
 	const page = await context.newPage();
 	open.push(context);
 	watch(page);
-	await page.goto(shop);
-	await page.getByRole('button', { name: 'Open: Help' }).waitFor();
+	await page.goto(`${shop}?${new URLSearchParams(query)}`);
+	await page.locator('natter-chat #launch').waitFor();
 	return page;
 }
 
@@ -105,6 +112,95 @@ test('styles of the page do not reach it, custom properties do', LIMIT, async ()
 	assert.notEqual(await style(heading, 'color'), 'rgb(255, 0, 0)');
 	assert.equal(await style(page.getByRole('heading', { name: 'Shop' }), 'color'), 'rgb(255, 0, 0)');
 	assert.deepEqual(await page.evaluate(() => document.adoptedStyleSheets.length), 0);
+});
+
+test('each attribute does what the manual says', LIMIT, async () => {
+	// none at all: the lobby, called Chat, closed
+	const plain = await visit({}, { attributes: '' });
+	await plain.getByRole('button', { name: 'Open: Chat' }).click();
+	await plain.getByLabel('Your name').waitFor();
+	assert.deepEqual(await plain.locator('natter-chat').evaluate((it) => [it.room.name, it.chat.name, it.chat.user]), ['lobby', null, null]);
+
+	const ann = await openWindow(browser, natterd, { name: 'anna', room: 'tea & cake' });
+	open.push(ann.context());
+	const named = await visit({ colorScheme: 'dark' }, { attributes:
+		'data-room="tea &amp; cake" data-title="Ask &lt;us&gt;" data-name="nora" data-open data-side="start" data-theme="light"' });
+	await named.getByRole('dialog', { name: 'Ask <us>' }).waitFor(); // open without a click
+	await named.getByText('2 here').waitFor();
+	assert.equal(await named.evaluate(() => document.activeElement.localName), 'body'); // and does not take the focus
+	await named.getByLabel('Message', { exact: true }).fill('hi');
+	await named.keyboard.press('Enter');
+	await seen(ann, 'hi');
+	assert.equal(await ann.locator('.message .name').textContent(), 'nora');
+	const paper = (page) => page.getByRole('dialog').evaluate((it) => getComputedStyle(it).backgroundColor);
+	assert.equal(await paper(named), 'rgb(255, 254, 251)');
+	const middle = async (page) => {
+		const { x, width } = await page.locator('natter-chat #launch').boundingBox();
+		return x + width / 2 < page.viewportSize().width / 2 ? 'left' : 'right';
+	};
+	assert.deepEqual([await middle(named), await middle(plain)], ['left', 'right']);
+
+	// the other side in pages that are written from right to left, and dark where one wants it
+	const dark = await visit({ colorScheme: 'light' }, { attributes: `data-theme="dark" data-open data-token="${TOKENS.bob}"`, dir: 'rtl' });
+	await dark.getByText(/^\d here$/).waitFor();
+	assert.equal(await paper(dark), 'rgb(26, 35, 32)');
+	assert.equal(await middle(dark), 'left');
+	assert.deepEqual(await dark.locator('natter-chat').evaluate((it) => [it.chat.name, it.chat.user]), ['Bob', 'bob']);
+	assert.equal(await dark.getByLabel('Your name').isVisible(), false);
+});
+
+test('a token from the page\'s own site, which fails once', LIMIT, async () => {
+	const page = await visit({}, { attributes: 'data-open data-token-url="/token"' }, [{ name: 'login', value: 'bob', url: shop }]);
+	await page.getByText(/^\d here$/).waitFor(); // it has tried again
+	assert.deepEqual(await page.locator('natter-chat').evaluate((it) => it.chat.user), 'bob');
+	assert.deepEqual(tokenCookies, ['login=bob', 'login=bob']);
+	assert.ok(troubles.splice(0).every((it) => /503/.test(it)));
+	await page.locator('natter-chat').evaluate((it) => it.close()); // for the page's own buttons
+	await page.getByRole('dialog').waitFor({ state: 'hidden' });
+	await page.locator('natter-chat').evaluate((it) => it.open());
+	await page.getByRole('dialog').waitFor();
+});
+
+test('what any guest can write is believed no more than in the page', LIMIT, async () => {
+	const page = await visit({}, { attributes: 'data-room="forged" data-open data-name="mia"' });
+	await page.getByText('1 here').waitFor();
+	const bot = await openClient(natterd, 'forged', '?name=bot');
+	open.push(bot);
+	const forged = { reason: 'gap', messages: [], seq: 1, target: 1, epoch: 'zz', between: ['mia', 'bot'], user: 'mia', cid: 'x', mine: true,
+		state: 'failed', members: 999, kind: 'note', words: 'forged' };
+	for (const type of ['reset', 'left', 'state', 'typing', 'note']) {
+		put(bot, { ...forged, type });
+		put(bot, { ...forged, type, message: `<b>${type}</b>` });
+	}
+	put(bot, { message: 'end' });
+	await page.locator('natter-chat .words', { hasText: /^end$/ }).waitFor();
+	assert.deepEqual(await bubbles(page), ['<b>reset</b>', '<b>left</b>', '<b>state</b>', '<b>typing</b>', '<b>note</b>', 'end']);
+	assert.equal(await page.locator('natter-chat :is(.mine, .failed, .deleted, .note, b)').count(), 0);
+	assert.equal(await page.locator('natter-chat #count').textContent(), '2 here');
+	assert.equal(await page.locator('natter-chat #state').textContent(), '');
+});
+
+test('its custom properties', LIMIT, async () => {
+	const page = await visit({ colorScheme: 'dark' }, { attributes: 'data-open data-title="Help"' });
+	const set = { paper: 'rgb(1, 2, 3)', ink: 'rgb(250, 240, 230)', soft: 'rgb(200, 190, 180)', line: 'rgb(9, 8, 7)', theirs: 'rgb(2, 4, 6)', error: 'rgb(255, 1, 1)', bottom: '33px', side: '44px', z: '77',
+		width: '300px', height: '400px', radius: '5px', font: '13px monospace', accent: 'rgb(1, 99, 1)', 'on-accent': 'rgb(254, 253, 252)' };
+	await page.evaluate((all) => {
+		const sheet = new CSSStyleSheet();
+		sheet.replaceSync(`natter-chat { ${Object.entries(all).map(([key, value]) => `--natter-${key}: ${value};`).join(' ')} }`);
+		document.adoptedStyleSheets = [sheet];
+	}, set);
+	const style = (selector, ...what) => page.locator(`natter-chat ${selector}`).first().evaluate((e, keys) => keys.map((key) => getComputedStyle(e)[key]), what);
+	assert.deepEqual(await style('#box', 'backgroundColor', 'color', 'borderTopColor', 'width', 'height', 'borderTopLeftRadius'),
+		[set.paper, set.ink, set.line, set.width, set.height, set.radius]);
+	assert.deepEqual(await style('#frame', 'bottom', 'right', 'zIndex', 'fontSize', 'fontFamily'), ['33px', '44px', '77', '13px', 'monospace']);
+	assert.deepEqual(await style('#launch', 'backgroundColor', 'color'), [set.accent, set['on-accent']]);
+	assert.deepEqual(await style('#count', 'color'), [set.soft]);
+	assert.deepEqual(await style('#state', 'color'), [set.error]);
+	const bot = await openClient(natterd, 'lobby', '?name=bot3');
+	open.push(bot);
+	put(bot, { message: 'theirs' });
+	await page.locator('natter-chat .bubble', { hasText: 'theirs' }).waitFor();
+	assert.deepEqual(await style('.bubble', 'backgroundColor'), [set.theirs]);
 });
 
 test('axe finds nothing; it fits on a phone', LIMIT, async () => {

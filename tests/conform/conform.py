@@ -27,6 +27,7 @@ import cases_deflate  # noqa: F401
 import cases_strict  # noqa: F401
 import cases_deflated  # noqa: F401
 import cases_offers  # noqa: F401
+import cases_random  # noqa: F401
 
 JOBS = 4  # processes: while one waits for the daemon another prepares its bytes
 ENOUGH = 20  # failed runs after which no more are begun: each may have waited in vain for long

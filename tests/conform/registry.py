@@ -29,6 +29,7 @@ SECTIONS = {  # 1 to 13: as the Autobahn test suite counts them
     20: "natter: strict framing and closing",
     21: "natter: deflated messages",
     22: "natter: offers of permessage-deflate",
+    23: "natter: random conversations",
 }
 
 ALL_WRITES = tuple(client.WRITES)
@@ -95,6 +96,7 @@ class Trial:
         self.port = port
         self.writes = writes
         self.full = full
+        self.seed = seed
         self.rng = random.Random(f"{seed} {number} {writes}")
         self.clients = []
 

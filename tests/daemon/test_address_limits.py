@@ -160,16 +160,19 @@ def test_slowloris(start):
     """A byte now and then does not prolong the handshake's time."""
     d = start("handshake_timeout = 2s\n")
     slow = [d.connect(upgrade=False) for _ in range(20)]
+    mute = d.connect(upgrade=False)
     begun, at = time.monotonic(), 0
     other = d.connect("/tea")
     with contextlib.suppress(*RESET):
-        while time.monotonic() - begun < DEADLINE and d.counters()["closed_handshake"] < 20:
+        while time.monotonic() - begun < DEADLINE and d.counters()["closed_handshake"] < 21:
             for c in slow:
                 c.send_raw(c.request[at : at + 1])
             at += 1
             time.sleep(0.2)
-    d.counter_reaches("closed_handshake", 20)
+    d.counter_reaches("closed_handshake", 21)
     assert 1.5 < time.monotonic() - begun < DEADLINE / 2
+    assert [c.read_response() for c in slow] == [408] * 20
+    assert mute.read_to_end() == b""
     other.send_json(message="here")
     assert other.recv_until(message="here")
 

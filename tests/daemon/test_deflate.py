@@ -4,6 +4,8 @@ tests/conform has the cases one by one; these are the daemon's own promises.
 """
 import asyncio
 import json
+import os
+import random
 import zlib
 
 import pytest
@@ -44,6 +46,15 @@ def zeros(mib):
     z = zlib.compressobj(9, zlib.DEFLATED, -15)
     return z.compress(bytes(1 << 20)) + z.flush(zlib.Z_FULL_FLUSH) + (
         z.compress(bytes(1 << 20)) + z.flush(zlib.Z_FULL_FLUSH)) * (mib - 1) + b"\0"
+
+
+def echo(client, text):
+    """A compressed message there and back."""
+    client.send_raw(frame(TEXT, deflate(text), rsv=4))
+    a, b = client.take(2)
+    size = b if b < 126 else int.from_bytes(client.take(2 if b == 126 else 8), "big")
+    back = client.take(size)
+    assert a & 0x4f == 0x41 and zlib.decompressobj(-15).decompress(back + b"\0\0\xff\xff") == text
 
 
 def extensions(natterd, path, offer=OFFER):
@@ -158,3 +169,37 @@ def test_what_the_bombs_leave(natterd):
     assert other.recv() == "the other one here"
     for c in (good, other, bad):
         c.close()
+
+
+KIB = 1024
+
+
+def memory_of(clients, path, size, headers):
+    """Bytes for each of CLIENTS clients that send a message of SIZE bytes."""
+    text = random.Random(size).randbytes(size // 2).hex().encode()
+    with Natterd(CONFIG + "workers = 1\n", tls=False) as daemon:
+        before, open_ones = None, []
+        for i in range(clients + 10):  # the first ten have made what all share
+            if i == 10:
+                before = daemon.memory()
+            c = daemon.connect(path, headers=headers)
+            open_ones.append(c)
+            if headers:
+                echo(c, text)
+            else:
+                c.send_raw(frame(TEXT, text))
+                assert c.recv().encode() == text
+        memory = daemon.memory()
+        daemon.hang_up()
+    return (memory - before) / clients
+
+
+@pytest.mark.skipif(os.environ.get("NATTER_SANITIZER", "no") != "no", reason="a sanitizer's memory is not the daemon's")
+@pytest.mark.parametrize("path, size, least, most", [
+    ("/echo", 20 * KIB, -2, 2),               # the worker's inflater and deflater serve all
+    ("/takeover", 400, 6, 7 + 8),             # what the manual says; the window is pages of 4 KiB
+    ("/takeover", 40 * KIB, 7 + 30, 7 + 36)])
+def test_memory_of_a_connection(path, size, least, most):
+    """KiB for a client that sends compressed messages, beyond what it costs without."""
+    each = (memory_of(60, path, size, [OFFER]) - memory_of(60, path, size, [])) / KIB
+    assert least < each < most, each

@@ -214,13 +214,14 @@ def test_full_server_says_so(start):
         c.close()
 
 
-def test_silent_and_slow_handshakes_are_closed(start):
+def test_slow_handshakes_are_answered_and_silent_ones_closed(start):
     d = start("handshake_timeout = 1s\n")
     silent = d.connect(upgrade=False)
     slow = d.connect(upgrade=False)
     slow.send_raw(b"GET / HTTP/1.1\r\nHost: lo")
-    assert silent.read_to_end() == b"" and slow.read_to_end() == b""
-    assert d.counters()["closed_handshake"] == 2
+    assert slow.read_response() == 408 and slow.read_to_end() == b"the opening handshake took too long\n"
+    assert silent.read_to_end() == b""
+    assert d.counters()["closed_handshake"] == 2 and d.counters()["http_errors"] == 1
     silent.close()
     slow.close()
 

@@ -1,4 +1,6 @@
 """Who natterd is, and what the system lets it do: users, capabilities, the seccomp filter, files, the unit."""
+import ctypes.util
+import functools
 import glob
 import os
 import pwd
@@ -7,10 +9,13 @@ import resource
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 
 import pytest
+
+import certs
 
 from natterd import BINARY, Client, Natterd, wait_for
 
@@ -52,7 +57,7 @@ def statuses(pid):
     return found
 
 
-def assert_confined(pid, uid, threads, seccomp=SECCOMP, bounded=True):
+def assert_confined(pid, uid, threads, seccomp=SECCOMP, bounded=True, in_unit=False):
     """Every thread: only this user, only that capability, no way to more, and the sandbox."""
     found = statuses(pid)
     assert len(found) >= threads
@@ -64,8 +69,10 @@ def assert_confined(pid, uid, threads, seccomp=SECCOMP, bounded=True):
         caps = {c: int(s[c], 16) for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
         if not bounded:
             del caps["CapBnd"]
-        assert caps == {c: 0 if c in ("CapInh", "CapAmb") else BIND for c in caps}, s
-        assert s["NoNewPrivs"] == "1" and s["Seccomp"] == ("2" if seccomp else "0"), s
+        # In the unit, without capset, it stays inheritable: with no_new_privs, and no program to begin, that is nothing.
+        none = ("CapAmb",) if in_unit else ("CapInh", "CapAmb")
+        assert caps == {c: 0 if c in none else BIND for c in caps}, s
+        assert s["NoNewPrivs"] == "1" and s["Seccomp"] == ("2" if seccomp or in_unit else "0"), s
 
 
 def limits(pid, name):
@@ -333,6 +340,98 @@ def test_the_unit_gives_one_capability_and_little_else(tmp_path):
     score = re.search(r"exposure level for natterd.service: ([0-9.]+)", p.stdout)
     assert score, p.stdout + p.stderr
     assert p.returncode == 0 and float(score[1]) <= 1.5, p.stdout
+
+
+@functools.lru_cache
+def sets_of_calls():
+    """systemd's sets of system calls, which hold names and other sets."""
+    p = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager"], capture_output=True, text=True, check=False)
+    sets = {}
+    for line in p.stdout.splitlines():
+        if line.startswith("@"):
+            inside = sets.setdefault(line.strip(), [])
+        elif re.fullmatch(r" +@?[a-z0-9_-]+", line):
+            inside.append(line.strip())
+    if "@system-service" not in sets:
+        pytest.skip("systemd-analyze does not tell its sets of system calls here")
+    return sets
+
+
+def expanded(names):
+    """The system calls of these sets."""
+    return {x for n in names for x in (expanded(sets_of_calls()[n]) if n.startswith("@") else [n])}
+
+
+def allowed_by_the_unit():
+    """As systemd.exec(5) has SystemCallFilter=: the first line's, without those of a line with ~, and with those of others."""
+    calls = set()
+    for line in re.findall(r"^SystemCallFilter=(.*)", unit(), re.M):
+        calls = calls - expanded(line[1:].split()) if line.startswith("~") else calls | expanded(line.split())
+    return calls
+
+
+class InTheUnit(Natterd):
+    """Started as the unit does it: as a user with one capability, and under the unit's filters of system calls."""
+
+    def start(self):
+        os.chown(self.dir, NOBODY.pw_uid, NOBODY.pw_gid)
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "unit_filter.py"), encoding="utf-8") as f:
+            helper = f.read()
+        caps = "-all,+net_bind_service"
+        self.command = ["setpriv", f"--reuid={NOBODY.pw_uid}", f"--regid={NOBODY.pw_gid}", "--clear-groups",
+                        f"--inh-caps={caps}", f"--ambient-caps={caps}", f"--bounding-set={caps}", "/usr/bin/python3", "-c",
+                        helper, ",".join(sorted(allowed_by_the_unit())), reachable(self.dir), "-c", self.config_path]
+        super().start()
+
+    def port_of(self, name):
+        return int(re.findall(rf"listening listener={name} address=127.0.0.1:(\d+)", self.log())[-1])
+
+
+@needs_root
+def test_it_serves_and_reloads_under_the_filters_of_the_unit(folder):
+    """A low port, TLS, a store, a reload that opens another port and reads keys, its own filter above the unit's."""
+    if SANITIZER != "no" or shutil.which("systemd-analyze") is None or shutil.which("setpriv") is None:
+        pytest.skip("systemd-analyze or setpriv is missing (Debian: systemd, util-linux), or this is a sanitizer's build")
+    if ctypes.util.find_library("seccomp") is None:
+        pytest.skip("libseccomp is missing (Debian: libseccomp2)")
+    calls = allowed_by_the_unit()
+    assert {"read", "execve", "seccomp"} <= calls and not calls & {"chown", "capset", "setuid", "setrlimit", "mount"}
+    chain, key = certs.Authority(folder).issue("unit", "localhost", "127.0.0.1")
+    for path in (chain, key):
+        os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    config = (f'state_dir = "{folder}"\nworkers = 2\ncertificate all {{ chain = "{chain}" key = "{key}" }}\n'
+              'listener main { address = {"127.0.0.1"} port = 0 }\n'
+              'listener secure { address = {"127.0.0.1"} port = 0 tls = yes }\n'
+              f'listener low {{ address = {{"127.0.0.1"}} port = {low_port()} }}\n')
+    d = InTheUnit(config)
+    try:
+        assert_confined(d.process.pid, NOBODY.pw_uid, 3, in_unit=True)
+        assert d.log_contains("system calls are restricted by=seccomp") == SECCOMP
+        tls = ssl.create_default_context(cafile=folder + "/ca.pem")
+
+        def chats(port, **kwargs):
+            c = Client("127.0.0.1", port, "/tea", **kwargs)
+            c.send_json(message=f"by {port}")
+            c.recv_until(message=f"by {port}")
+            c.close()
+
+        for name in ("main", "low", "secure"):
+            chats(d.port_of(name), tls=tls if name == "secure" else False)
+        certs.Authority(folder).issue("unit", "localhost", "127.0.0.1", kind="rsa")
+        for path in (chain, key):
+            os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+        d.reload(config + 'listener late { address = {"127.0.0.1"} port = 0 tls = yes }\n')
+        tls = ssl.create_default_context(cafile=folder + "/ca.pem")
+        chats(d.port_of("late"), tls=tls)
+        chats(d.port_of("secure"), tls=tls)
+        d.reload("no_such_option = 1\n", good=False)
+        assert d.counters()["stored"] >= 5
+        assert not re.findall(r" (?:warning|error): (?!.*not reloaded|.*no_such_option).*", d.log()), d.log()
+        d.stop()
+        d.forget()
+    finally:
+        if d.process.poll() is None:
+            d.kill()
 
 
 def test_the_apparmor_profile_can_be_read():

@@ -10,6 +10,8 @@ conversation says so in the line above, `.\\" not played: WHAT`. Its lines:
     ann, bob< {"message":"hi"}                  ann and bob receive one
     ann< close 1003 "REASON"                    the server closes
     ann closes                                  so does she: with a close frame; `goes`: without
+    the server starts anew without its store    nobody is there then; its journal cannot be read until
+    the store is back                           (for both, the daemon's state_dir is STATE)
       ,"more":1}                                a line that begins with a blank goes on with the one before
 
 All that a client receives in the example has to stand there, in its order, with all members and no other; at the
@@ -27,13 +29,15 @@ import re
 import socket
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 
 import pytest
 
 import jwt
-from natterd import DEADLINE, Closed, Natterd, frame, run
+from natterd import DEADLINE, Closed, Natterd, frame, run, wait_for
+from test_journal import has_sqlite
 
 WORKERS = [1, 2]
 
@@ -148,7 +152,7 @@ class Values:
             assert isinstance(actual, list) and len(actual) == len(expected), (expected, actual)
             for e, a in zip(expected, actual):
                 self.match(e, a, name, part)
-        elif name in ("session", "epoch") and isinstance(expected, str):
+        elif name in ("session", "epoch") and isinstance(expected, str) and expected:
             assert isinstance(actual, str) and actual, (name, actual)
             self.bind(name, expected, actual)
             others = [e for (k, e), a in self.actual.items() if k == name and a == actual]
@@ -180,10 +184,19 @@ ENDS = re.compile(NAMES + r" (closes|goes)")
 
 
 class Play:
-    """One example and its clients."""
+    """One example and its clients. STATE: the daemon's state directory, where it has one."""
 
-    def __init__(self, daemon):
-        self.daemon, self.clients, self.values = daemon, {}, Values()
+    def __init__(self, daemon, state):
+        self.daemon, self.state, self.clients, self.values = daemon, state, {}, Values()
+
+    def store(self, readable):
+        os.chmod(os.path.join(self.state, "journal.db"), 0o600 if readable else 0)
+
+    def starts_without_store(self):
+        self.daemon.stop()
+        self.store(readable=False)
+        self.daemon.start()
+        wait_for("the store to fail", lambda: self.daemon.log_contains("unable to open database file"))
 
     def opens(self, who, path, subprotocols, header, status):
         for word in SIGNED:
@@ -268,6 +281,10 @@ class Play:
                 (self.skips_to if before else self.receives)(who, receives[2])
         elif ends:
             self.ends(*ends.groups())
+        elif line == "the server starts anew without its store":
+            self.starts_without_store()
+        elif line == "the store is back":
+            self.store(readable=True)
         else:
             raise AssertionError("no line of an example")
 
@@ -301,8 +318,12 @@ def conf(example):
 
 
 def play(example):
-    with Natterd(conf(example)) as daemon:
-        p = Play(daemon)
+    stores = any("STATE" in line for line in example.conf)
+    if stores and not has_sqlite():
+        pytest.skip("natterd was built without SQLite")
+    with tempfile.TemporaryDirectory(prefix="natterd-state-") as state, \
+            Natterd(re.sub(r"\bSTATE\b", state, conf(example))) as daemon:
+        p = Play(daemon, state)
         try:
             p.lines(example.before, before=True)
             p.drain()
@@ -363,10 +384,10 @@ def test_every_request_has_an_example():
 
 
 def test_every_type_of_the_server_has_an_example():
-    """Those that session.c keeps clients from using; an epoch's end cannot be played."""
+    """Those that session.c keeps clients from using; `system` is not for natter.v1."""
     with open(os.path.join(TOP, "src/chat/session.c"), encoding="utf-8") as f:
         ours = re.search(r"ours\[\] = \{(.*?)\};", f.read(), re.S)[1]
-    assert set(re.findall(r'"(\w+)"', ours)) - {"epoch", "system"} <= types(RECEIVES)
+    assert set(re.findall(r'"(\w+)"', ours)) - {"system"} <= types(RECEIVES)
 
 
 # ---- the clients at the manual's end ----

@@ -381,8 +381,11 @@ def hello():
 
 
 def test_slow_handshakes_end(start):
-    """One byte at a time: of the ClientHello, of a head within TLS; nothing; a hello and nothing more."""
-    daemon = start(LOCAL + "handshake_timeout = 1s", tls=True)
+    """One byte at a time: of the ClientHello, of a head within TLS; nothing; a hello and nothing more.
+
+    Who has begun a request is answered, the others are just closed; all are counted.
+    """
+    daemon = start(LOCAL + "handshake_timeout = 1s\nclose_timeout = 1s", tls=True)
     raw = [Client("127.0.0.1", daemon.port, upgrade=False, tls=False) for _ in range(3)]
     inside = daemon.connect(upgrade=False)
     raw[1].send_raw(hello())
@@ -398,12 +401,33 @@ def test_slow_handshakes_end(start):
         return not dripping
 
     wait_for("the slow ones to be closed", drip)
-    for c in raw[1:]:
-        c.read_to_end()
+    assert inside.read_response() == 408
+    assert raw[0].read_to_end() == raw[2].read_to_end() == b""
+    assert raw[1].read_to_end()[:1] == b"\x16", "the server's part of the TLS handshake"
     assert daemon.counter_reaches("closed_handshake", 4)
-    assert daemon.counters()["connections"] == 0
+    assert daemon.counters()["http_errors"] == 1
+    wait_for("all to be gone", lambda: daemon.counters()["connections"] == 0)
     c = daemon.connect()
     assert c.recv_json()["type"] == "system"
+
+
+def test_crowded_out(start):
+    """Too many half done: who has begun a request within TLS is told, a TLS handshake that is half done is closed."""
+    daemon = start(LOCAL + "max_handshakes = 2\nhandshake_timeout = 60s\nworkers = 1", tls=True)
+    inside = daemon.connect(upgrade=False)
+    inside.send_raw(b"GET / HTTP/1.1\r\n")
+    half = Client("127.0.0.1", daemon.port, upgrade=False, tls=False)
+    half.send_raw(hello())
+    half.more()
+    time.sleep(1.1)  # the order is that of the seconds in which they came
+    late = [daemon.connect(upgrade=False) for _ in range(2)]
+    assert inside.read_response() == 503
+    assert inside.headers["retry-after"]
+    half.read_to_end()
+    assert daemon.counters()["closed_crowded_out"] == 2
+    for c in late:
+        c.send_raw(c.request)
+        assert c.read_response() == 101
 
 
 def test_bytewise(secure):

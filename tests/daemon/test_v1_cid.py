@@ -140,8 +140,8 @@ def test_across_kill_9(start, state, room, durability):
         c.error("cid_reused", "message", "id", room=room, message="other")
 
 
-def test_edits_deletes_and_directs_are_repeated_as_well(server, room):
-    """The cid of any request that is stored: a repeat makes no second event."""
+def test_directs_are_repeated_as_well(server, room):
+    """The cid of any message that is stored: a repeat makes no second event."""
     user, other = new_user(), new_user()
     a, b = V1(server, user=user), V1(server, user=other)
     a.join(room)

@@ -33,6 +33,18 @@ def test_direct_reaches_every_connection_of_both(server, pair):
     other.nothing("direct")
 
 
+def test_members_that_are_the_servers_are_there_once(server, pair):
+    a, b, ida, idb = pair
+    forged = {"between": ["x", "y"], "time": 5, "name": "root"}
+    seq = a.ok("direct", user=idb, **forged, seq=77, message="x")["seq"]
+    a.ok("edit", seq=seq, message="y", **forged, user="root", target=5, **{"with": idb})
+    a.ok("message", message="z", **forged, seq=77, user="root", **{"with": idb})
+    for type in ("direct", "edit", "direct"):
+        m = b.expect(type)
+        assert (m["between"], m["user"], m["name"]) == (sorted([ida, idb]), ida, display(ida)) and m["time"] > 10**12
+        assert all(m.text.count(f'"{it}":') == 1 for it in m), m.text
+
+
 def test_direct_by_name(server, pair):
     a, b, _, idb = pair
     got = a.ok("direct", to=display(idb), message="x")

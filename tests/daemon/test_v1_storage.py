@@ -1,5 +1,6 @@
 """natter.v1: a store that cannot: said at once, nothing acknowledged is lost, and it goes on by itself."""
 import os
+import sqlite3
 import struct
 import subprocess
 
@@ -193,6 +194,36 @@ def test_a_page_that_is_damaged_in_the_middle(start, state, room):
     b.sync()
 
 
+def test_a_file_that_cannot_be_opened_for_now(start, state, room):
+    """Nothing is made up in the place of what cannot be read; then everybody there hears of the epoch."""
+    d = start(f"state_dir = {state}\n" + KILL_PROOF + COMMON)
+    a = V1(d, user="u1")
+    epoch = a.join(room)["epoch"]
+    said = [a.say(room, i) for i in range(3)]
+    d.hang_up()
+    d.stop()
+    os.chmod(os.path.join(state, "journal.db"), 0)
+    d.start()
+    a, b, c = V1(d, user="u1"), V1(d), d.connect(f"/{room}?history=5")
+    assert [(j["epoch"], j["seq"]) for j in (x.join(room) for x in (a, b))] == [("", 0)] * 2
+    V1(d).error("storage_unavailable", "join", room=room, since={"epoch": epoch, "seq": 3})
+    a.error("storage_unavailable", "message", "the-cid", room=room, message="x")
+    a.error("storage_unavailable", "history", room=room)
+    a.error("storage_unavailable", "edit", room=room, seq=1, message="x")
+    a.error("storage_unavailable", "direct", user="u2", message="x")
+    a.ok("typing", room=room)
+    b.expect("typing")
+    os.chmod(os.path.join(state, "journal.db"), 0o600)
+    new = a.expect("epoch", room=room)
+    assert b.expect("epoch", room=room) == new and new["seq"] == 3 and new["epoch"] not in ("", epoch)
+    assert a.ok("history", room=room)["messages"] == said
+    assert a.ok("message", "the-cid", room=room, message="x")["seq"] == 4
+    assert c.recv_until(message="x")["seq"] == 4  # the plain dialect has no word for epochs
+    b.hear("x")
+    assert V1(d).join(room, since={"epoch": epoch, "seq": 3})["recovered"] is False
+    assert V1(d).join(room, since={"epoch": new["epoch"], "seq": 3})["recovered"] is True
+
+
 @pytest.fixture
 def read_only(state):
     """Makes the state directory's file system one that is only read, and writable again."""
@@ -246,6 +277,33 @@ def test_read_only_in_mid_flight(start, state, room):
     subprocess.run(["prlimit", f"--pid={d.process.pid}", "--fsize=unlimited:"], check=True, capture_output=True)
     got = wait_for("it to be written", lambda: (x := a.request("message", cid, room=room, message=text))["type"] == "ok" and x)
     assert got["seq"] == last + 1
+
+
+def test_a_slow_store_blocks_no_worker(start, state, room):
+    """Somebody holds the file: messages wait for it, and in their room what is relayed behind them; all else goes on."""
+    d = start(f"state_dir = {state}\nworkers = 1\n" + KILL_PROOF + COMMON)
+    a, b, other = V1(d), V1(d), new_room()
+    for c in (a, b):
+        c.join(room)
+        c.join(other)
+    said = a.say(room, "before")
+    b.hear("before")
+    holder = sqlite3.connect(os.path.join(state, "journal.db"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    waiting = a.post("message", room=room, message="held up")
+    a.post("typing", room=room)
+    for _ in range(20):
+        a.ok("typing", room=other)
+        b.expect("typing", room=other)
+        assert b.ok("ping")["time"] and b.ok("who", room=room)["guests"] == 2
+    assert b.ok("history", room=room)["messages"] == [said]
+    V1(d, "/?name=Mirabel").join(room)
+    assert waiting not in a.answers  # for some seconds; all that was meanwhile
+    holder.execute("COMMIT")
+    holder.close()
+    assert a.answer(waiting)["seq"] == 2
+    b.hear("held up")
+    b.expect("typing", room=room)
 
 
 # A library that sets the wall clock of the process that it is loaded into by so many seconds as a file says.

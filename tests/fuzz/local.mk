@@ -48,7 +48,7 @@ TESTS += $(fuzz_targets)
 
 fuzz:
 	@srcdir='$(srcdir)' FLAGS='$(AM_CPPFLAGS) $(PTHREAD_CFLAGS)' SOURCES='$(fuzzed_sources)' \
-		LIBS='$(FUZZ_LIBS)' TARGETS='$(fuzz_targets)' SECS='$(SECS)' $(srcdir)/tests/fuzz/run
+		LIBS='$(FUZZ_LIBS)' TARGETS="$${TARGETS:-$(fuzz_targets)}" SECS='$(SECS)' $(srcdir)/tests/fuzz/run
 
 .PHONY: fuzz
 

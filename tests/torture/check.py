@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Reads what the clients of a torture run wrote down, and the journal, and says what was not as it was promised.
 
-    check.py DIR        DIR: client-*.log and journal.log, see log.py; status 0 when all is well
+    check.py DIR [N]    DIR: client-*.log and journal.log, see log.py; status 0 when all is well
+                        N: so many clients at least have to be there that were never cut
 
 Every acknowledged message is at every member, exactly once, in the journal's order, byte by byte; nothing was
 recovered in part; nothing was said twice; no message came from nowhere.
@@ -18,8 +19,8 @@ SHOWN = 20  # of what is wrong
 
 
 class Check:
-    def __init__(self, path):
-        self.dir = path
+    def __init__(self, path, stay=0):
+        self.dir, self.stay = path, stay
         self.wrong = []
         self.journal = {}  # room: {seq: (epoch, text)}
         self.said = {}     # (room, text): (client, cid)
@@ -28,6 +29,7 @@ class Check:
         self.again = 0     # said again after a cut
         self.returns = 0   # joins of those who come back,
         self.missed = 0    # who missed so many
+        self.stayed = 0    # clients that were there throughout
 
     def bad(self, *words):
         self.wrong.append(" ".join(map(str, words)))
@@ -57,12 +59,13 @@ class Check:
 
     def check_client(self, path):
         name = os.path.basename(path)
-        place, epochs = {}, {}  # room: the seq that it has
+        place, epochs, joins = {}, {}, 0  # room: the seq that it has
         said, acked = {}, {}
         for number, line in read(path):
             at, kind = f"{name}:{number}:", line[0]
             if kind == "J":
                 _, room, epoch, seq, recovered = line
+                joins += 1
                 if recovered == "no":
                     self.bad(at, f"recovered: false in {room}")
                 if room not in place:
@@ -92,6 +95,7 @@ class Check:
             elif kind == "E":
                 self.bad(at, *line[1:])
         self.check_said(name, said, acked)
+        self.stayed += joins == len(place)
         for room, seq in place.items():
             if room not in self.journal:
                 self.bad(f"{name}: {room} is not in the journal")
@@ -137,6 +141,8 @@ class Check:
             self.bad("there are no clients' logs")
         for path in logs:
             self.check_client(path)
+        if self.stayed < self.stay:
+            self.bad(f"{self.stayed} clients stayed connected, and {self.stay} had to")
         for room, there in self.journal.items():
             times = collections.Counter(json.loads(text)["message"] for _, text in there.values())
             for text, n in times.items():
@@ -151,11 +157,11 @@ class Check:
         if not self.wrong:
             print(f"well: {len(logs)} clients, {self.acked} messages acknowledged, {self.heard} heard, "
                   f"{sum(map(len, self.journal.values()))} in the journal; {self.returns} times back in a room, "
-                  f"{self.missed} missed and recovered, {self.again} said again")
+                  f"{self.missed} missed and recovered, {self.again} said again; {self.stayed} were never cut")
         return not self.wrong
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    sys.exit(0 if Check(sys.argv[1]).run() else 1)
+    sys.exit(0 if Check(sys.argv[1], *map(int, sys.argv[2:])).run() else 1)

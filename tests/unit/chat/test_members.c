@@ -71,7 +71,7 @@ static void test_connections_of_one_user(void **state)
 	assert_int_equal(members_find(&m, "u7")->since, 5);
 	assert_ptr_equal(members_find(&m, "n7")->person, guest);
 	assert_null(members_find(&m, "u8"));
-	assert_ptr_equal(members_named(&m, one->key)->person, one);
+	assert_ptr_equal(members_named(&m, person_key(one))->person, one);
 	assert_null(members_named(&m, "nobody"));
 	assert_false(members_remove(&m, other));
 	assert_int_equal(members_count(&m), 2);

@@ -17,16 +17,16 @@ static void test_guest_with_a_name(void **state)
 	struct person *p = person_new(NULL, "Ann \"A\" O'Neil", ROLE_GUEST, 4711), *same = person_new(NULL, "ANN \"a\" o'neil", ROLE_GUEST, 5);
 
 	(void)state;
-	assert_null(p->user);
-	assert_string_equal(p->name, "Ann \"A\" O'Neil");
+	assert_null(person_user(p));
+	assert_string_equal(person_name(p), "Ann \"A\" O'Neil");
 	assert_int_equal(p->role, ROLE_GUEST);
 	assert_int_equal(p->holder, 4711);
 	assert_false(person_is_user(p->holder));
-	assert_string_equal(p->suffix, ",\"name\":\"Ann \\\"A\\\" O'Neil\"");
-	assert_int_equal(p->ident[0], 'n');
-	assert_string_equal(p->ident + 1, p->key);
-	assert_string_equal(p->key, same->key);
-	assert_string_equal(p->ident, same->ident);
+	assert_string_equal(person_suffix(p), ",\"name\":\"Ann \\\"A\\\" O'Neil\"");
+	assert_int_equal(person_ident(p)[0], 'n');
+	assert_string_equal(person_ident(p) + 1, person_key(p));
+	assert_string_equal(person_key(p), person_key(same));
+	assert_string_equal(person_ident(p), person_ident(same));
 	person_unref(p);
 	person_unref(same);
 }
@@ -37,19 +37,19 @@ static void test_user(void **state)
 	struct person *guest = person_new(NULL, "7", ROLE_GUEST, 1);
 
 	(void)state;
-	assert_string_equal(p->user, "7");
-	assert_string_equal(p->ident, "u7");
-	assert_string_equal(p->suffix, ",\"name\":\"Ann\",\"user\":\"7\"");
+	assert_string_equal(person_user(p), "7");
+	assert_string_equal(person_ident(p), "u7");
+	assert_string_equal(person_suffix(p), ",\"name\":\"Ann\",\"user\":\"7\"");
 	assert_int_equal(p->role, ROLE_MODERATOR);
 	assert_true(p->holder == person_holder("7"));
 	assert_true(person_is_user(p->holder));
 	assert_true(person_holder("8") != p->holder);
-	assert_null(nameless->name);
-	assert_null(nameless->key);
-	assert_string_equal(nameless->ident, "u7");
-	assert_string_equal(nameless->suffix, ",\"user\":\"7\"");
+	assert_null(person_name(nameless));
+	assert_null(person_key(nameless));
+	assert_string_equal(person_ident(nameless), "u7");
+	assert_string_equal(person_suffix(nameless), ",\"user\":\"7\"");
 	assert_true(nameless->holder == p->holder);
-	assert_string_not_equal(guest->ident, p->ident); /* a name is no user's id */
+	assert_string_not_equal(person_ident(guest), person_ident(p)); /* a name is no user's id */
 	person_unref(p);
 	person_unref(nameless);
 	person_unref(guest);
@@ -67,15 +67,15 @@ static void test_grants(void **state)
 	assert_int_equal(grant_add(g, GRANT_MODERATE, "team-*", 6, &why), 0);
 	p = person_new_granted("7", NULL, ROLE_USER, g, 1);
 	grant_unref(g); /* it has its own */
-	assert_string_equal(p->user, "7");
-	assert_string_equal(p->suffix, ",\"user\":\"7\"");
+	assert_string_equal(person_user(p), "7");
+	assert_string_equal(person_suffix(p), ",\"user\":\"7\"");
 	assert_int_equal(grant_expires(person_grant(p)), 5000);
 	named = person_renamed(p, "Ann", 1);
 	person_unref(p);
-	assert_string_equal(named->user, "7");
-	assert_string_equal(named->name, "Ann");
-	assert_string_equal(named->ident, "u7");
-	assert_string_equal(named->suffix, ",\"name\":\"Ann\",\"user\":\"7\"");
+	assert_string_equal(person_user(named), "7");
+	assert_string_equal(person_name(named), "Ann");
+	assert_string_equal(person_ident(named), "u7");
+	assert_string_equal(person_suffix(named), ",\"name\":\"Ann\",\"user\":\"7\"");
 	assert_int_equal(grant_expires(person_grant(named)), 5000);
 	assert_int_equal(person_role(named, "team-1", 6), ROLE_MODERATOR);
 	assert_int_equal(person_role(named, "lobby", 5), ROLE_USER);
@@ -88,7 +88,7 @@ static void test_grants(void **state)
 	assert_false(person_is_same(named, other) || person_is_same(named, NULL) || person_is_same(NULL, named));
 	assert_true(person_is_same(NULL, NULL));
 	p = person_renamed(NULL, "Zoe", 9);
-	assert_null(p->user);
+	assert_null(person_user(p));
 	assert_int_equal(p->holder, 9);
 	person_unref(p);
 	person_unref(named);
@@ -104,6 +104,25 @@ static void test_nobody(void **state)
 	person_unref(NULL);
 }
 
+/* As small as can be: a name that is its own key is there once; and nobody's texts are longer than it can tell. */
+static void test_texts(void **state)
+{
+	struct person *p = person_new(NULL, "ann", ROLE_GUEST, 1), *u = person_new("7", "ann", ROLE_USER, 1);
+	char huge[70000];
+
+	(void)state;
+	assert_ptr_equal(person_name(p), person_key(p));
+	assert_ptr_equal(person_name(u), person_key(u));
+	assert_string_equal(person_shown(p), "ann");
+	assert_string_equal(person_suffix(NULL), "");
+	assert_null(person_shown(NULL));
+	memset(huge, 'x', sizeof(huge) - 1);
+	huge[sizeof(huge) - 1] = '\0';
+	assert_null(person_new(huge, "ann", ROLE_USER, 1));
+	person_unref(p);
+	person_unref(u);
+}
+
 static void test_counted(void **state)
 {
 	struct person *p = person_new("7", "Ann", ROLE_USER, 1);
@@ -111,7 +130,7 @@ static void test_counted(void **state)
 	(void)state;
 	assert_ptr_equal(person_ref(p), p);
 	person_unref(p);
-	assert_string_equal(p->name, "Ann");
+	assert_string_equal(person_name(p), "Ann");
 	person_unref(p);
 }
 
@@ -122,6 +141,7 @@ int main(void)
 		cmocka_unit_test(test_user),
 		cmocka_unit_test(test_grants),
 		cmocka_unit_test(test_nobody),
+		cmocka_unit_test(test_texts),
 		cmocka_unit_test(test_counted),
 	};
 

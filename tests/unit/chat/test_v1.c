@@ -814,7 +814,7 @@ static void log_in(struct client *c, const char *user, const char *name, int64_t
 	}
 	session_identify(&c->session, &id);
 	if (c->session.is_v1)
-		v1_keep_to_grant(c->session.v1);
+		v1_keep_to_grant(&c->session);
 	payload_unref(id.user);
 	payload_unref(id.name);
 	grant_unref(id.grant);

@@ -546,7 +546,12 @@ static void test_handshakes_give_way(void **state)
 	until(worker->heads.count == 1);
 	worker->tick++;
 	join_at(3);
-	expect_end(&clients[1]);
+	expect_text(&clients[1], "HTTP/1.1 503 Service Unavailable\r\n");
+	until(at_end(&clients[1]));
+	assert_non_null(strstr((char *)clients[1].in, "\r\nRetry-After: 10\r\n"));
+	assert_non_null(strstr((char *)clients[1].in, "max_handshakes others began"));
+	until(total.value == 2); /* it is not waited for */
+	assert_int_equal(stats_read(worker_stats(worker), STAT_http_errors), 1);
 	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_crowded_out), 2);
 	for (size_t i = 2; i < 4; i++) { /* they are well */
 		put(&clients[i], REQUEST, sizeof(REQUEST) - 1);
@@ -688,10 +693,17 @@ static void test_handshake_timeout(void **state)
 	assert_int_equal(worker->heads.count, 1);
 	pass(1);
 	assert_int_equal(worker->heads.count, 0);
-	until(total.value == 0);
-	expect_end(c);
-	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_handshake), 1);
+	expect_text(c, "HTTP/1.1 408 Request Timeout\r\n");
+	until(at_end(c));
+	assert_non_null(strstr((char *)c->in, "\r\n\r\nthe opening handshake took too long\n"));
+	assert_int_equal(total.value, 1); /* what comes still is read, or a reset would take the answer along */
+	put(c, " HTTP/1.1\r\n", 11);
+	calm();
 	hang_up(c);
+	until(total.value == 0);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_closed_handshake), 1);
+	assert_int_equal(stats_read(worker_stats(worker), STAT_http_errors), 1);
+	assert_int_equal(up.requests, 0);
 }
 
 /* Who says nothing at all has no bufferevent, and its end. */
@@ -931,11 +943,10 @@ static void test_deadlines_stand_still_in_a_pause(void **state)
 
 	(void)state;
 	pass(31);
-	expect(c, "\x89\0", 2); /* a ping, whose answer is behind the message */
+	expect(c, "\x89\0", 2); /* a ping: a message is answer enough */
 	up.pause = 600000;
 	put_text(c, "1");
 	until(worker->paused.count == 1);
-	put_frame(c, 0x8a, "", 0);
 	pass(300);
 	calm();
 	receive(c);
@@ -947,7 +958,7 @@ static void test_deadlines_stand_still_in_a_pause(void **state)
 	pass(30);
 	calm();
 	receive(c);
-	assert_int_equal(c->len, 0); /* it has all its time again */
+	assert_int_equal(c->len, 0); /* it has all its time again, although nothing came */
 	pass(1);
 	expect(c, "\x89\0", 2);
 	leave(c);
