@@ -17,9 +17,9 @@
  *     --bursts N     of a part, each when the room's first publisher has its copy of the last one; 1
  *     --parts N      40, besides 5 before that do not count
  *
- * Prints one JSON object: wall_us_per_delivery, cpu_us_per_delivery and busiest_percent (the share that the
- * busiest worker has of all workers' CPU time) are of the parts together; the exit status is 1 where anything
- * was lost, doubled or misordered.
+ * Prints one JSON object: wall_us_per_delivery, cpu_us_per_delivery, sends_per_delivery and busiest_percent (the
+ * share that the busiest worker has of all workers' CPU time) are of the parts together; the exit status is 1
+ * where anything was lost, doubled or misordered.
  */
 #include <config.h>
 
@@ -29,6 +29,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stats.h"
 #include "wire/ws_frame.h"
 
 #include <dirent.h>
@@ -462,15 +463,32 @@ static void clear_part(void)
 	nap(5000000); /* a fan-out rests for 4 ms at most */
 }
 
+/* A counter of all workers. */
+static double counter(const char *name)
+{
+	char line[STAT_COUNT * 48], what[40];
+	const char *at;
+
+	crew_stats(crew, o.workers, line, sizeof(line));
+	snprintf(what, sizeof(what), " %s=", name);
+	at = strstr(line, what);
+	return at ? strtod(at + strlen(what), NULL) : 0;
+}
+
+static double sends(void) { return counter("sends") + counter("ring_sends"); }
+
 static void run(void)
 {
 	double before[WORKERS_MAX], after[WORKERS_MAX], each[WORKERS_MAX] = { 0 }, cpu = 0, busiest = 0;
 	double deliveries = (double)o.rooms * o.members * o.publishers * o.burst * o.bursts * o.parts;
 	uint64_t wall = 0;
+	double sent = 0;
 
 	for (unsigned part = 0; part < WARM_UP + o.parts; part++) {
 		uint64_t us;
 
+		if (part == WARM_UP)
+			sent = sends();
 		read_clocks(before);
 		us = run_part();
 		read_clocks(after);
@@ -484,8 +502,8 @@ static void run(void)
 		busiest = each[i] > busiest ? each[i] : busiest;
 	}
 	printf("{\"workers\": %u, \"rooms\": %u, \"members\": %u, \"deliveries\": %.0f, \"wall_us_per_delivery\": %.4f, "
-	       "\"cpu_us_per_delivery\": %.4f, \"busiest_percent\": %.1f}\n", o.workers, o.rooms, o.members, deliveries, (double)wall / deliveries,
-	       cpu * 1e6 / deliveries, 100 * busiest / cpu);
+	       "\"cpu_us_per_delivery\": %.4f, \"busiest_percent\": %.1f, \"sends_per_delivery\": %.3f}\n", o.workers, o.rooms, o.members, deliveries, (double)wall / deliveries,
+	       cpu * 1e6 / deliveries, 100 * busiest / cpu, (sends() - sent) / deliveries);
 }
 
 /* ---- all of it ---- */
@@ -530,6 +548,11 @@ int main(int argc, char **argv)
 	getrlimit(RLIMIT_NOFILE, &files);
 	files.rlim_cur = files.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &files);
+	if (files.rlim_cur != RLIM_INFINITY && files.rlim_cur < (rlim_t)o.rooms * o.members * 2 + 100) {
+		fprintf(stderr, "workers: both ends of so many connections are more than %lu open files\n",
+			(unsigned long)files.rlim_cur);
+		return 2;
+	}
 	prepare();
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
