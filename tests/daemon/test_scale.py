@@ -67,8 +67,8 @@ def named(daemon, numbers):
 
 
 @pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is another")
-def test_a_named_client_of_natter_v1_takes_640_bytes(start):
-    """HACKING.md has the sum. (The first ones bring what all have together.)"""
+def test_a_named_client_of_natter_v1_takes_some_640_bytes(start):
+    """HACKING.md has the sum. (The first ones bring what all have together; of 15,000 it is less than of these.)"""
     n = 4000
     needs_files(n)
     d = start(CONFIG + "workers = 1\n")
@@ -81,7 +81,7 @@ def test_a_named_client_of_natter_v1_takes_640_bytes(start):
             socks += named(d, range(i, i + 100))
         each = (d.memory("RssAnon") - before) / n
         print(f"{each:.0f} bytes each")
-        assert each <= 640
+        assert each <= 660
     finally:
         for s in socks:
             s.close()
