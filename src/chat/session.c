@@ -28,7 +28,7 @@
 #define BREAK_MS 1000
 
 /* Who speaks while another worker is behind is not read for so long. */
-#define BEHIND_MS 20
+#define BEHIND_MS 5
 
 uint64_t session_id(const struct session *s) { return hub_id(s->hub, s->serial); }
 

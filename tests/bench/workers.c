@@ -322,13 +322,17 @@ static size_t arrived(const struct member *m)
 
 static void nap(long us) { nanosleep(&(struct timespec){ .tv_nsec = us * 1000 }, NULL); }
 
-/* Until member I of ROOM has it all. */
+static uint64_t begun; /* when the gate opened */
+
+/* Until member I of ROOM has it all. Looked at now and then only, for looking takes a worker's core: 2 % late at most. */
 static void await(const struct room *r, unsigned i, uint64_t deadline)
 {
 	while (arrived(&r->members[i]) < r->expected) {
-		if (clock_us() > deadline)
+		uint64_t now = clock_us();
+
+		if (now > deadline)
 			wrong("nothing comes any more", (unsigned)(r - rooms), i);
-		nap(30);
+		nap(30 + (long)(now - begun) / 50);
 	}
 }
 
@@ -431,8 +435,9 @@ static void learn_envelope(void)
 /* The wall's us. */
 static uint64_t run_part(void)
 {
-	uint64_t begin = 0, deadline = clock_us() + DEADLINE_US;
+	uint64_t deadline = clock_us() + DEADLINE_US;
 
+	begun = clock_us();
 	pthread_mutex_lock(&gate);
 	for (unsigned burst = 0; burst < o.bursts; burst++) {
 		for (unsigned room = 0; room < o.rooms; room++) {
@@ -442,11 +447,11 @@ static uint64_t run_part(void)
 				publish(room, p);
 		}
 		if (burst == 0) {
-			begin = clock_us();
+			begun = clock_us();
 			pthread_mutex_unlock(&gate);
 		}
 	}
-	return await_all(deadline) - begin;
+	return await_all(deadline) - begun;
 }
 
 static void clear_part(void)
