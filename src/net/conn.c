@@ -526,6 +526,12 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 			conn_close(c, CLOSE_no_memory, NULL);
 		return;
 	}
+	if (c->state == CONN_CLOSING || c->state == CONN_DEAD) {
+		watch(c, false); /* the reaper comes to it in a later turn */
+		return;
+	}
+	if (c->state == CONN_HANDSHAKE && !worker_has_time(worker_here))
+		return; /* libevent will say so again */
 	if (c->state == CONN_HANDSHAKE && c->expected && !proxied_read(c))
 		return;
 	if (c->state == CONN_HANDSHAKE && says_hello(c)) {
@@ -938,10 +944,11 @@ static void reap(struct conn *c)
 		finish_draining(c);
 }
 
-void conn_reap(struct worker *w)
+bool conn_reap(struct worker *w, size_t most)
 {
 	struct list_node *n;
 
-	while ((n = list_first(&w->closing)) != NULL)
+	while ((n = list_first(&w->closing)) != NULL && most-- > 0)
 		reap(list_entry(n, struct conn, node));
+	return n != NULL;
 }

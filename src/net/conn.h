@@ -53,7 +53,7 @@ enum conn_state {
 	CONN_OPEN,      /* a WebSocket */
 	CONN_CLOSING,   /* marked; the reaper will see to it this turn */
 	CONN_DRAINING,  /* last words going out, input dropped */
-	CONN_DEAD,      /* to be freed this turn */
+	CONN_DEAD,      /* to be freed, as soon */
 };
 
 /* A request as upstairs sees it; valid during the request callback only. */
@@ -230,8 +230,8 @@ void conn_overdue(struct conn *c);
 /* And where there are too many in their handshakes, closes the oldest. */
 void conn_crowd_out(struct worker *w);
 
-/* The worker's reaper and pause timer. */
-void conn_reap(struct worker *w);
+/* The worker's reaper, for MOST connections: whether there are more. And its pause timer. */
+bool conn_reap(struct worker *w, size_t most);
 /* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
 uint64_t conn_resume(struct worker *w);
 /* Frees at once, without a word. */

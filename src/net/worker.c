@@ -23,6 +23,10 @@
 /* Letters opened in one go, before sockets have their turn again. */
 #define LETTERS_A_TURN 4096
 
+/* Thousands who come or go at once take turns with those who talk: each of these is some 15 to 50 us. */
+#define HANDSHAKES_A_TURN 64
+#define REAPED_A_TURN 64
+
 /* A pause is not told shorter than this. */
 #define PAUSE_MIN_MS 5
 
@@ -100,7 +104,8 @@ static void on_post(evutil_socket_t fd, short what, void *arg)
 
 static size_t connections(const struct worker *w)
 {
-	return w->handshaking.count + w->heads.count + w->open.count + w->paused.count + w->draining.count;
+	return w->handshaking.count + w->heads.count + w->open.count + w->paused.count + w->closing.count +
+	       w->draining.count;
 }
 
 static void on_reap(evutil_socket_t fd, short what, void *arg)
@@ -110,9 +115,13 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	w->reap_due = false;
+	w->handshakes = 0;
 	if (w->relief_due)
 		queues_sweep(w);
-	conn_reap(w);
+	if (conn_reap(w, REAPED_A_TURN) && !w->reap_due) {
+		w->reap_due = true;
+		event_add(w->ev_reap, &(struct timeval){ 0, 0 }); /* a turn later */
+	}
 	if (w->leaving && connections(w) == 0)
 		event_base_loopbreak(w->base);
 }
@@ -184,6 +193,12 @@ void worker_reap_soon(struct worker *w)
 		return;
 	w->reap_due = true;
 	event_active(w->ev_reap, EV_TIMEOUT, 0);
+}
+
+bool worker_has_time(struct worker *w)
+{
+	worker_reap_soon(w); /* which begins to count anew */
+	return ++w->handshakes <= HANDSHAKES_A_TURN;
 }
 
 void worker_flush_soon(struct worker *w)
@@ -354,7 +369,7 @@ static void close_all(struct worker *w)
 	end_all(&w->heads);
 	end_all(&w->open);
 	end_all(&w->paused);
-	conn_reap(w);
+	conn_reap(w, SIZE_MAX);
 	while ((n = list_first(&w->draining)) != NULL)
 		conn_free(list_entry(n, struct conn, node));
 	while (mailbox_open(w->mailbox, LETTERS_A_TURN) > 0)

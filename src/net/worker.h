@@ -127,6 +127,7 @@ struct worker {
 	int64_t queued; /* what this one last added to shared->queued */
 	uint64_t flush_rest; /* us from the last flush until there is something to do for the next; 0: it goes on */
 	bool flush_due, reap_due, post_due, relief_due;
+	uint32_t handshakes; /* gone on with in this turn */
 
 	struct sender *sender;        /* of what rooms are sent */
 	struct ws_inflater *inflater; /* for all clients that keep no context; NULL until one came */
@@ -185,6 +186,9 @@ void worker_post_soon(struct worker *w);
 
 /* Has the reaper run at the end of this turn. For conn only. */
 void worker_reap_soon(struct worker *w);
+
+/* Whether one more handshake may go on in this turn; counts it. For conn only. */
+bool worker_has_time(struct worker *w);
 
 /* Has the paused looked after at the monotonic time AT (ms), or sooner. For conn only. */
 void worker_pause_until(struct worker *w, uint64_t at);

@@ -1481,6 +1481,39 @@ static void test_an_address_for_good(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, build, tear_down)
 
+/* Hundreds of them, who come at once and go at once: each turn does some of it, and then the others have theirs. */
+static void test_many_come_and_go(void **state)
+{
+	enum { MANY = 400 }; /* libevent asks for 32 events, then 64, then 128 */
+	int fds[MANY];
+	unsigned before;
+
+	(void)state;
+	worker->opts.max_connections = MANY;
+	for (int i = 0; i < MANY; i++) {
+		fds[i] = join_at(0)->fd;
+		turn(); /* the queue of a listener is short */
+	}
+	until(worker->handshaking.count == MANY);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(send(fds[i], REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL), sizeof(REQUEST) - 1);
+	do {
+		before = up.opened;
+		event_base_loop(worker_base(worker), EVLOOP_ONCE);
+		assert_true(up.opened <= before + 64);
+	} while (up.opened < MANY);
+	for (int i = 0; i < MANY; i++)
+		close(fds[i]);
+	do {
+		before = up.closed;
+		event_base_loop(worker_base(worker), EVLOOP_ONCE);
+		assert_true(up.closed <= before + 64);
+	} while (up.closed < MANY);
+	clients[0].fd = -1;
+	until(total.value == 0);
+	assert_int_equal(worker->closing.count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1531,6 +1564,7 @@ int main(void)
 		TEST(test_an_address_from_a_proxy),
 		TEST(test_a_forwarded_address_counts),
 		TEST(test_an_address_for_good),
+		TEST(test_many_come_and_go),
 	};
 
 	log_set_level(LOG_LEVEL_ERROR); /* that it is full is told, and meant to be */
