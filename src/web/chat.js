@@ -674,8 +674,9 @@ let expiring = false;
 chat.on('state', (state) => {
 	if (state === 'open') {
 		ended = null;
-		expiring = false;
 		opened();
+	} else {
+		expiring = false; // not at the opening: the server may have said so by then
 	}
 	showState();
 });
