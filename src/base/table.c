@@ -25,7 +25,7 @@ static char *slot(const struct table *t, const struct table_ops *ops, size_t i) 
 
 static bool is_free(const char *slot)
 {
-	uint64_t first;
+	uintptr_t first;
 
 	memcpy(&first, slot, sizeof(first));
 	return first == 0;

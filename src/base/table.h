@@ -2,7 +2,7 @@
  * table: a hash table of small entries that have their key within them.
  *
  * Where entries are many and what each costs counts: they lie in the table by
- * value, which is 1.15 to 1.45 times their size, for it grows by a quarter at a
+ * value, which is 1.15 to 1.45 times their size while it grows, a quarter at a
  * time. An entry may be a pointer. The owner says how an entry is hashed, which
  * should be a look at a member and spread well over all 32 bits; keys are
  * unique. Open addressing, grows by itself and shrinks when it is mostly empty.
@@ -22,7 +22,7 @@ struct table {
 
 /* What entries are: one of it for a table's life. */
 struct table_ops {
-	size_t entry; /* bytes, of which the first 8 are not all 0 */
+	size_t entry; /* bytes, of which the first sizeof(void *) are not all 0 */
 	uint32_t (*hash)(const void *entry);
 	bool (*has)(const void *entry, const void *key);
 };

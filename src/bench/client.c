@@ -120,8 +120,11 @@ static void go_on_sending(struct client *c)
 {
 	ssize_t n = send_some(c, c->out, c->out_len);
 
-	if (n < 0)
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EWOULDBLOCK)
+			watch(c, EV_READ); /* which will say how it ended */
 		return;
+	}
 	c->out_len -= (size_t)n;
 	if (c->out_len) {
 		memmove(c->out, c->out + n, c->out_len);

@@ -443,8 +443,7 @@ static enum reply command_message(struct ask *a)
 	q = request_for(a, room_say);
 	if (q == NULL || compose(a, q, a->s->policy->default_type) < 0)
 		return no_memory(a, q);
-	if (hub_is_behind(a->s->hub))
-		a->s->sink.ops->pause(&a->s->sink, 20);
+	session_keep_pace(a->s);
 	return ask_home(a, q);
 }
 

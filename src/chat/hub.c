@@ -32,7 +32,7 @@ struct hub {
 	struct name_cache *name_keys;
 	struct keeper *keeper;
 	struct expiry *expiry, *strangers; /* whose token ends; and who has to log in, by monotonic time */
-	uint32_t last_serial;
+	uint32_t last_serial, last_place;
 	bool hushed, behind;
 	unsigned said;
 	struct letter_batch out[]; /* one a worker */
@@ -47,6 +47,7 @@ struct branch {
 };
 
 uint32_t hub_next_serial(struct hub *h) { return ++h->last_serial; }
+uint32_t hub_next_place(struct hub *h) { return ++h->last_place; }
 uint64_t hub_id(const struct hub *h, uint32_t serial) { return ((uint64_t)(h->opts.self + 1) << 32) | serial; }
 struct shared_map *hub_names(struct hub *h) { return h->opts.names; }
 const struct hub_opts *hub_options(const struct hub *h) { return &h->opts; }

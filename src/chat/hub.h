@@ -93,6 +93,9 @@ void hub_tick(struct hub *h);
 /* From now on nobody's coming and going is announced: all are leaving. */
 void hub_hush(struct hub *h);
 
+/* A number for a place in a room, which no other of its session has. */
+uint32_t hub_next_place(struct hub *h);
+
 /* A number for a session; with it, the number that no other session of the server has, never 0. */
 uint32_t hub_next_serial(struct hub *h);
 uint64_t hub_id(const struct hub *h, uint32_t serial);

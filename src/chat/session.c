@@ -497,6 +497,11 @@ static void pass_on(struct session *s, struct message *m)
 	else
 		hub_relay(s->hub, &s->room, p);
 	payload_unref(p);
+	session_keep_pace(s);
+}
+
+void session_keep_pace(struct session *s)
+{
 	if (hub_is_behind(s->hub))
 		s->sink.ops->pause(&s->sink, BEHIND_MS);
 }

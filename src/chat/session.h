@@ -146,6 +146,9 @@ void session_become(struct session *s, struct person *p, bool keep);
 /* Whether S may do something that costs COST now; else it was paused, or closed. */
 bool session_pays(struct session *s, uint32_t cost);
 
+/* What S said goes on to other workers: has it wait a little where one of them is behind. */
+void session_keep_pace(struct session *s);
+
 /* S, of natter.v1, was sent LEN bytes of the past, for which it asked. */
 void session_pays_for_past(struct session *s, size_t len);
 

@@ -301,7 +301,7 @@ int v1_join(struct session *s, const struct hub_wish *wish)
 
 	if (p == NULL)
 		return -1;
-	p->number = hub_next_serial(s->hub);
+	p->number = hub_next_place(s->hub);
 	if (hub_join(s->hub, &p->membership, s, wish) < 0) {
 		free(p);
 		return -1;

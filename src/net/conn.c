@@ -942,13 +942,14 @@ static void reap(struct conn *c)
 	watch(c, true);
 	if (output_len(c) == 0)
 		finish_draining(c);
+	else if (c->eof)
+		bufferevent_enable(c->bev, EV_WRITE); /* as in conn_peer_ended() */
 }
 
-bool conn_reap(struct worker *w, size_t most)
+void conn_reap(struct worker *w, size_t most)
 {
 	struct list_node *n;
 
-	while ((n = list_first(&w->closing)) != NULL && most-- > 0)
+	while (most-- > 0 && (n = list_first(&w->closing)) != NULL)
 		reap(list_entry(n, struct conn, node));
-	return n != NULL;
 }

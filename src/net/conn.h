@@ -13,8 +13,8 @@
  * place. The sweep parks those that are idle again.
  *
  * A connection ends by conn_close(): that marks it, lets the protocol say its
- * last words, and the worker's reaper does the rest at the end of the turn:
- * it tells upstairs, half-closes the socket when the last words are out, reads
+ * last words, and the worker's reaper does the rest at the end of the turn (or,
+ * when many end at once, of one of the next): it tells upstairs, half-closes the socket when the last words are out, reads
  * and drops what still comes until the peer closes too (or close_timeout), and
  * frees. Half-closing first and reading to the end is what keeps the kernel
  * from answering late input with a reset that would take our last words along.
@@ -53,7 +53,7 @@ enum conn_state {
 	CONN_OPEN,      /* a WebSocket */
 	CONN_CLOSING,   /* marked; the reaper will see to it this turn */
 	CONN_DRAINING,  /* last words going out, input dropped */
-	CONN_DEAD,      /* to be freed, as soon */
+	CONN_DEAD,      /* likewise, to be freed */
 };
 
 /* A request as upstairs sees it; valid during the request callback only. */
@@ -230,8 +230,8 @@ void conn_overdue(struct conn *c);
 /* And where there are too many in their handshakes, closes the oldest. */
 void conn_crowd_out(struct worker *w);
 
-/* The worker's reaper, for MOST connections: whether there are more. And its pause timer. */
-bool conn_reap(struct worker *w, size_t most);
+/* The worker's reaper, for MOST connections; and its pause timer. */
+void conn_reap(struct worker *w, size_t most);
 /* Lets go on whose pause is over; returns when (ms) the next one's is, 0: nobody is paused. */
 uint64_t conn_resume(struct worker *w);
 /* Frees at once, without a word. */

@@ -100,6 +100,9 @@ void queues_grew(struct worker *w)
 void queues_sweep(struct worker *w)
 {
 	w->relief_due = false;
-	if (w->opts.shared && w->opts.queues_max && report_queued(w) > w->opts.queues_max)
+	if (w->opts.shared == NULL || w->opts.queues_max == 0 || report_queued(w) <= w->opts.queues_max)
+		return;
+	conn_reap(w, SIZE_MAX); /* what waits for those who go already is no reason that others go */
+	if (report_queued(w) > w->opts.queues_max)
 		relieve(w);
 }

@@ -114,14 +114,13 @@ static void on_reap(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	w->reap_due = false;
 	w->handshakes = 0;
 	if (w->relief_due)
 		queues_sweep(w);
-	if (conn_reap(w, REAPED_A_TURN) && !w->reap_due) {
-		w->reap_due = true;
-		event_add(w->ev_reap, &(struct timeval){ 0, 0 }); /* a turn later */
-	}
+	conn_reap(w, REAPED_A_TURN);
+	w->reap_due = !list_empty(&w->closing);
+	if (w->reap_due && event_add(w->ev_reap, &(struct timeval){ 0, 0 }) < 0) /* a turn later */
+		event_active(w->ev_reap, EV_TIMEOUT, 0);
 	if (w->leaving && connections(w) == 0)
 		event_base_loopbreak(w->base);
 }

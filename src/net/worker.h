@@ -5,7 +5,7 @@
  * else touches them. Time is told in ticks, one a second: a connection notes
  * the tick of what happened to it, and one sweep a tick closes what is overdue
  * instead of a timer per connection. Connections that end are marked and put
- * on the closing list; the reaper frees them at the end of the loop turn, so
+ * on the closing list; the reaper frees them at the end of a loop turn, so
  * nobody's pointer goes stale in the middle of one.
  *
  * The struct is open to the files of net only; upstairs it is opaque.
@@ -187,7 +187,7 @@ void worker_post_soon(struct worker *w);
 /* Has the reaper run at the end of this turn. For conn only. */
 void worker_reap_soon(struct worker *w);
 
-/* Whether one more handshake may go on in this turn; counts it. For conn only. */
+/* Whether one more handshake may begin in this turn; counts it. For conn only. */
 bool worker_has_time(struct worker *w);
 
 /* Has the paused looked after at the monotonic time AT (ms), or sooner. For conn only. */

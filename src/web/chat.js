@@ -707,7 +707,7 @@ chat.on('direct', (m) => {
 	if (m.seq)
 		talkOf(`@${m.between.find((user) => user !== chat.user) ?? chat.user}`).title = titleOf(m);
 	else if (!m.name || nameKey(m.name) !== nameKey(chat.name))
-		arrived(talkOfGuest(m.name ? `~${m.name}` : NAMELESS), m);
+		arrived(talkOfGuest(m.name ?? m.user ? `~${m.name ?? m.user}` : NAMELESS), m);
 	showLists();
 });
 

@@ -71,6 +71,16 @@ def trusting():
     return ssl.create_default_context(cafile=Authority.get().ca)
 
 
+def hide_store(state, hidden):
+    """No daemon can open the journal there while it is hidden, not even root's."""
+    path = os.path.join(state, "journal.db")
+    if hidden:
+        os.rename(path, path + ".hidden")
+        os.symlink("journal.db", path)  # which leads to itself
+    else:
+        os.rename(path + ".hidden", path)  # in one go: else it might make a new one
+
+
 def with_tls(config):
     """The configuration, its TCP listeners speaking TLS."""
     a = Authority.get()

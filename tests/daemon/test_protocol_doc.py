@@ -36,7 +36,7 @@ import time
 import pytest
 
 import jwt
-from natterd import DEADLINE, Closed, Natterd, frame, run, wait_for
+from natterd import DEADLINE, Closed, Natterd, frame, hide_store, run, wait_for
 from test_journal import has_sqlite
 
 WORKERS = [1, 2]
@@ -189,12 +189,9 @@ class Play:
     def __init__(self, daemon, state):
         self.daemon, self.state, self.clients, self.values = daemon, state, {}, Values()
 
-    def store(self, readable):
-        os.chmod(os.path.join(self.state, "journal.db"), 0o600 if readable else 0)
-
     def starts_without_store(self):
         self.daemon.stop()
-        self.store(readable=False)
+        hide_store(self.state, True)
         self.daemon.start()
         wait_for("the store to fail", lambda: self.daemon.log_contains("unable to open database file"))
 
@@ -284,7 +281,7 @@ class Play:
         elif line == "the server starts anew without its store":
             self.starts_without_store()
         elif line == "the store is back":
-            self.store(readable=True)
+            hide_store(self.state, False)
         else:
             raise AssertionError("no line of an example")
 

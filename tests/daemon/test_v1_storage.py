@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from natterd import wait_for
+from natterd import hide_store, wait_for
 from test_journal import has_sqlite
 from v1 import COMMON, KILL_PROOF, V1, contiguous, new_room
 
@@ -202,7 +202,7 @@ def test_a_file_that_cannot_be_opened_for_now(start, state, room):
     said = [a.say(room, i) for i in range(3)]
     d.hang_up()
     d.stop()
-    os.chmod(os.path.join(state, "journal.db"), 0)
+    hide_store(state, True)
     d.start()
     a, b, c = V1(d, user="u1"), V1(d), d.connect(f"/{room}?history=5")
     assert [(j["epoch"], j["seq"]) for j in (x.join(room) for x in (a, b))] == [("", 0)] * 2
@@ -213,7 +213,7 @@ def test_a_file_that_cannot_be_opened_for_now(start, state, room):
     a.error("storage_unavailable", "direct", user="u2", message="x")
     a.ok("typing", room=room)
     b.expect("typing")
-    os.chmod(os.path.join(state, "journal.db"), 0o600)
+    hide_store(state, False)
     new = a.expect("epoch", room=room)
     assert b.expect("epoch", room=room) == new and new["seq"] == 3 and new["epoch"] not in ("", epoch)
     assert a.ok("history", room=room)["messages"] == said
