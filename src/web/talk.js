@@ -3,7 +3,8 @@
  *
  * An item of the list is
  *   a message  { kind: 'message', seq, time, name, user, color, text, edited, deleted, mine, state, error, cid }
- *              state: 'stored' (ours, come back), 'sending', 'failed'; those two have no seq and stand at the end
+ *              state: 'stored', 'sending', 'failed'; what is ours has no seq and stands at the end until its copy has come
+ *              expects: the seq that it was told to have
  *   a note     { kind: 'note', words, time }: somebody came, or something is missing here
  * Whoever changes an item counts its `v` up, so that it is drawn again.
  */
@@ -58,6 +59,7 @@ export class Talk {
 	reset({ messages, more, reason }) {
 		const waiting = this.#cutWaiting();
 		const before = this.items, last = messages.at(-1)?.seq ?? 0;
+		const ours = new Map(before.filter((item) => item.mine).map((item) => [item.seq, item.time]));
 		const known = reason === 'joined' ? [] : before.filter((item) => item.kind === 'message');
 		const same = (item) => messages.some((m) => m.seq === item.seq && m.time === item.time);
 		this.items = [];
@@ -73,11 +75,16 @@ export class Talk {
 				delete item.seq;
 			this.note('The server has started anew. What is above this line is only in this window.');
 		}
-		messages.forEach((m) => this.take({ ...m, cid: undefined })); // whatever it says there
+		for (const m of messages) {
+			const item = this.take({ ...m, cid: undefined }); // whatever it says there
+			if (item && ours.get(item.seq) === item.time)
+				item.mine = true;
+		}
 		if (first) // what came while we asked
 			before.filter((item) => item.seq > last).forEach((item) => this.#push(item));
 		for (const item of waiting)
 			this.#pushWaiting(item);
+		this.#unite();
 	}
 
 	older({ messages, more }) {
@@ -86,6 +93,7 @@ export class Talk {
 		items.forEach((item) => this.#bySeq.set(item.seq, item));
 		this.items.unshift(...items);
 		this.more = more && messages.length > 0;
+		this.#unite();
 	}
 
 	/* An edit or a deletion. */
@@ -124,17 +132,12 @@ export class Talk {
 		return item;
 	}
 
-	/* It has its place; its copy follows (where it has a seq). */
+	/* It has its place; its copy follows, or came before this (where it has a seq). */
 	stored(item, { seq, time }) {
-		if (seq && this.#bySeq.has(seq)) { // its copy came before the answer
-			Object.assign(this.#bySeq.get(seq), { mine: true, v: 2 });
-			return this.drop(item);
-		}
-		item.state = 'stored';
-		item.time = time ?? item.time;
+		Object.assign(item, { state: 'stored', time: time ?? item.time, expects: seq });
 		item.v++;
 		if (seq)
-			item.expects = seq;
+			this.#unite();
 		else
 			this.#settle(item);
 	}
@@ -172,21 +175,28 @@ export class Talk {
 		};
 	}
 
+	/* What waits goes where its copy has come, whichever way and without its cid as well. */
+	#unite() {
+		for (const item of this.items.slice(this.items.length - this.#waiting)) {
+			const copy = item.expects && this.#bySeq.get(item.expects);
+			if (copy?.time === item.time) {
+				copy.mine = true;
+				copy.v++;
+				this.drop(item);
+			}
+		}
+	}
+
 	/* At the end of what has its place, and in its order. */
 	#push(item) {
 		let at = this.items.length - this.#waiting;
 		while (item.seq && at > 0 && this.items[at - 1].seq > item.seq)
 			at--;
-		if (item.seq) {
-			// one that waits, of which we know that it has this seq
-			const twin = this.#waiting ? this.items.slice(-this.#waiting).find((it) => it.expects === item.seq) : null;
-			if (twin) {
-				item.mine = true;
-				this.drop(twin);
-			}
-			this.#bySeq.set(item.seq, item);
-		}
 		this.items.splice(at, 0, item);
+		if (item.seq) {
+			this.#bySeq.set(item.seq, item);
+			this.#unite();
+		}
 		while (this.items.length > KEPT) {
 			this.#bySeq.delete(this.items.shift().seq);
 			this.#lowest = this.items.find((it) => it.seq)?.seq ?? Infinity;
@@ -200,7 +210,7 @@ export class Talk {
 	}
 
 	#cutWaiting() {
-		const waiting = this.#waiting ? this.items.splice(-this.#waiting) : [];
+		const waiting = this.items.splice(this.items.length - this.#waiting);
 		this.#waiting = 0;
 		return waiting;
 	}

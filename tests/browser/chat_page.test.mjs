@@ -845,6 +845,34 @@ test('a daemon that is killed and comes back: nothing lost, nothing twice', LIMI
 	forgetLostConnections();
 });
 
+test('what one says before the past is there stands there once', LIMIT, async () => {
+	const page = await window({ name: 'carl' });
+	let tell;
+	const answered = new Promise((done) => { tell = done; });
+	await page.routeWebSocket(/./, (route) => {
+		const server = route.connectToServer();
+		route.onMessage(async (text) => {
+			if (JSON.parse(text).type === 'history')
+				await answered; // then what was said is a part of it
+			server.send(text);
+		});
+		server.onMessage((text) => {
+			route.send(text);
+			if (JSON.parse(text).seq)
+				tell();
+		});
+	});
+	await page.evaluate(() => { location.hash = 'late'; });
+	await page.reload();
+	await connected(page);
+	await say(page, 'early');
+	await page.locator('#begin').getByText(/^This is the beginning/).waitFor();
+	await say(page, 'late');
+	await stored(page, 'late');
+	assert.deepEqual(await words(page), ['early', 'late']);
+	assert.equal(await page.locator('.message.mine').count(), 2);
+});
+
 test('a login that is not valid any more: log in again, or go on as a guest', LIMIT, async () => {
 	const [eve, other] = await Promise.all(['one', 'two'].map(() => window({ token: TOKENS.eve, room: 'tokens' })));
 	await natterd.kill('SIGTERM');

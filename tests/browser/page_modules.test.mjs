@@ -90,6 +90,27 @@ test('what is said while the past is asked for is there once, behind it', () => 
 	assert.deepEqual([talk.lowest, talk.newest], [4, 7]);
 });
 
+test('the past tells what one said meanwhile: it is there once, and stays one\'s own', () => {
+	const said = (talk, seq) => talk.stored(talk.wait({ text: `m${seq}`, cid: `c${seq}` }), { seq, time: 1000 + seq });
+	for (const reason of ['joined', 'gap', 'epoch']) {
+		const talk = reason === 'joined' ? new Talk('#x', '#x') : talkOf(1, 2);
+		said(talk, 3);
+		talk.reset({ messages: [m(1), m(2), m(3)], more: false, reason });
+		talk.take(m(4));
+		assert.deepEqual(texts(talk), ['m1', 'm2', 'm3', 'm4'], reason);
+		talk.reset({ messages: [m(3), m(4)], more: true, reason: 'gap' });
+		assert.deepEqual(talk.items.map((it) => it.mine), [true, false], reason);
+		said(talk, 2); // long ago: the reset does not go back so far
+		assert.deepEqual(texts(talk), ['m3', 'm4', 'm2']);
+		talk.older({ messages: [m(1), m(2)], more: false });
+		assert.deepEqual(texts(talk), ['m1', 'm2', 'm3', 'm4'], reason);
+		assert.deepEqual(talk.items.map((it) => it.mine), [false, true, true, false], reason);
+		said(talk, 5);
+		talk.take(m(5, { time: 7, message: 'of another epoch' }));
+		assert.deepEqual(texts(talk).slice(4), ['of another epoch', 'm5']);
+	}
+});
+
 test('who comes and goes is told in one line', () => {
 	const talk = talkOf(1);
 	for (const name of ['ann', 'ben', 'carl'])
