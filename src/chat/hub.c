@@ -35,6 +35,7 @@ struct hub {
 	uint32_t last_serial, last_place;
 	bool hushed, behind;
 	unsigned said;
+	struct journal_port port;
 	struct letter_batch out[]; /* one a worker */
 };
 
@@ -75,7 +76,7 @@ void hub_post(struct hub *h, unsigned worker, struct letter *l) { post(h, worker
 
 unsigned hub_send(struct hub *h)
 {
-	unsigned sent = 0;
+	unsigned sent = h->opts.journal->ops->send(h->opts.journal, &h->port);
 
 	for (unsigned i = 0; i < h->opts.n; i++) {
 		sent += h->out[i].newest != NULL;
@@ -675,8 +676,7 @@ struct payload *hub_conversation(const char *one, const char *other)
 
 void hub_ask_state(struct hub *h, struct journal_state *s)
 {
-	s->to = h->opts.mailboxes[h->opts.self];
-	h->opts.journal->ops->state(h->opts.journal, s);
+	h->opts.journal->ops->state(h->opts.journal, &h->port, s);
 }
 
 void hub_relay(struct hub *h, const struct membership *m, struct payload *text)
@@ -710,7 +710,8 @@ struct hub *hub_new(const struct hub_opts *opts)
 	if (h == NULL)
 		return NULL;
 	h->opts = *opts;
-	h->room_opts = (struct room_opts){ &h->opts, h, post, open_answer, open_answered, open_publish, open_deliver,
+	h->port = (struct journal_port){ .to = opts->mailboxes[opts->self], .send_soon = opts->send_soon, .arg = opts->send_arg };
+	h->room_opts = (struct room_opts){ &h->opts, h, &h->port, post, open_answer, open_answered, open_publish, open_deliver,
 					   open_discipline, open_locate };
 	h->rooms = strmap_new();
 	h->branches = strmap_new();
@@ -735,6 +736,7 @@ void hub_free(struct hub *h)
 		room_free(r);
 		shared_count_give(h->opts.rooms);
 	}
+	h->opts.journal->ops->send(h->opts.journal, &h->port);
 	strmap_free(h->rooms);
 	strmap_free(h->branches);
 	directory_free(h->directory);

@@ -84,7 +84,7 @@ const struct hub_rules *hub_rules(const struct hub *h);
 /* No session may be left. Letters to this hub must not be opened any more. */
 void hub_free(struct hub *h);
 
-/* Posts the letters to other workers, which are collected while a turn lasts. How many workers got some. */
+/* Posts the letters to other workers and the journal, which are collected while a turn lasts. How many of these got some. */
 unsigned hub_send(struct hub *h);
 
 /* Once a second: sums of joins and partings go out, rooms that were empty for long are let go. */

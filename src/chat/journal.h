@@ -2,11 +2,11 @@
  * journal: what the chat asks of a store, and how the store answers.
  *
  * A journal keeps the order and the past of rooms. All of it is asynchronous:
- * a request returns at once, and its answer is a letter to the mailbox that
- * the room's home gave when it subscribed, so every callback runs on the
- * home's thread and never from within a request (but for JOURNAL_NO_MEMORY:
- * there is no letter to send then). Delivery and acknowledgement of a message
- * happen only from its ordered event.
+ * a request returns at once, and its answer is a letter to the mailbox of the
+ * asking thread's port, so every callback runs on that thread and never from
+ * within a request (but for JOURNAL_NO_MEMORY: there is no letter to send
+ * then). Delivery and acknowledgement of a message happen only from its
+ * ordered event.
  *
  * (room, epoch, seq) that anybody saw is never used again: seq rises by 1
  * within an epoch, and a journal that cannot prove where it stood begins a new
@@ -37,6 +37,17 @@
 
 #define JOURNAL_EPOCH_MAX 32  /* bytes of an epoch with its NUL */
 #define JOURNAL_CIDS_MAX 1000 /* that are kept of a sender in a room */
+
+/*
+ * A thread's door to a journal: where answers go, and what was asked in this turn of its loop. That is sent together at
+ * the end of the turn, for who stores it to do it in one go. The thread's own; it outlives what is asked through it.
+ */
+struct journal_port {
+	struct mailbox *to;
+	void (*send_soon)(void *arg); /* the journal's send() is due at the end of this turn; NULL: all goes at once */
+	void *arg;
+	struct letter_batch out;      /* the journal's; zeroed at first */
+};
 
 enum journal_status {
 	JOURNAL_OK,
@@ -96,9 +107,10 @@ struct journal_listener {
  * whose it is ("room:" and a room's name, "read:" and a user's), KEY which;
  * both opaque bytes, at most 1 KB each. A room is not forgotten while it has
  * state, or its name is the key of any: somebody's mark in it.
- * The journal takes the letter and posts it to TO with `answered` as its
- * open function, which owns it again and frees it with journal_state_clear().
- * Requests take effect in the order in which one thread posts them.
+ * The journal takes the letter and posts it to the port's mailbox with
+ * `answered` as its open function, which owns it again and frees it with
+ * journal_state_clear(). What is asked through one port takes effect in that
+ * order.
  */
 enum journal_verb { JOURNAL_GET, JOURNAL_PUT, JOURNAL_DELETE, JOURNAL_LIST };
 
@@ -110,7 +122,7 @@ struct journal_value {
 struct journal_state {
 	struct letter letter;
 	void (*answered)(struct letter *letter, void *reader);
-	struct mailbox *to;
+	struct mailbox *to;          /* the journal's */
 	enum journal_verb verb;
 	struct payload *scope, *key; /* of a LIST: what the keys begin with, NULL for all */
 	struct payload *value;       /* of a PUT */
@@ -140,9 +152,9 @@ struct journal_room;
 struct journal_ops {
 	/*
 	 * HOME is told of all that happens in ROOM from now on, by letters to
-	 * TO. NULL: no memory. NAME is ref'd.
+	 * PORT's mailbox. NULL: no memory. NAME is ref'd.
 	 */
-	struct journal_room *(*subscribe)(struct journal *j, struct payload *name, struct mailbox *to,
+	struct journal_room *(*subscribe)(struct journal *j, struct payload *name, struct journal_port *port,
 					  const struct journal_listener *listener, void *home);
 	/* After this HOME hears nothing any more. Call it on the home's thread. */
 	void (*unsubscribe)(struct journal_room *r);
@@ -158,8 +170,10 @@ struct journal_ops {
 	void (*read_before)(struct journal_room *r, uint64_t before, size_t limit, void *tag);
 	/* The same, the first ones with a seq above AFTER. */
 	void (*read_after)(struct journal_room *r, uint64_t after, size_t limit, void *tag);
-	/* Takes S; see there. Any thread. */
-	void (*state)(struct journal *j, struct journal_state *s);
+	/* Takes S; see there. */
+	void (*state)(struct journal *j, struct journal_port *port, struct journal_state *s);
+	/* Sends off what was asked through PORT; also after the last unsubscribe. Whether there was anything. */
+	bool (*send)(struct journal *j, struct journal_port *port);
 	/* Nobody is subscribed any more. Letters may be left in the homes' mailboxes: they need no journal. */
 	void (*free)(struct journal *j);
 };

@@ -254,7 +254,7 @@ static void open_page(struct letter *letter, void *reader)
 
 /* ---- the interface ---- */
 
-static struct journal_room *subscribe(struct journal *j, struct payload *name, struct mailbox *to,
+static struct journal_room *subscribe(struct journal *j, struct payload *name, struct journal_port *port,
 				      const struct journal_listener *listener, void *home)
 {
 	struct journal_memory *jm = (struct journal_memory *)j;
@@ -268,7 +268,7 @@ static struct journal_room *subscribe(struct journal *j, struct payload *name, s
 		return NULL;
 	}
 	r->journal = jm;
-	r->to = to;
+	r->to = port->to;
 	r->listener = listener;
 	r->home = home;
 	snprintf(r->epoch, sizeof(r->epoch), "%s-%x", jm->boot, atomic_fetch_add(&jm->epochs, 1));
@@ -442,11 +442,19 @@ static void read_after(struct journal_room *r, uint64_t after, size_t limit, voi
 	give_page(r, from, n, n < rest, tag);
 }
 
-static void state(struct journal *j, struct journal_state *s)
+static void state(struct journal *j, struct journal_port *port, struct journal_state *s)
 {
 	state_map_do(((struct journal_memory *)j)->state, s);
 	s->letter.open = s->answered;
-	mailbox_post(s->to, &s->letter);
+	mailbox_post(port->to, &s->letter);
+}
+
+/* Nobody else is asked. */
+static bool send(struct journal *j, struct journal_port *port)
+{
+	(void)j;
+	(void)port;
+	return false;
 }
 
 static void journal_free(struct journal *j)
@@ -456,7 +464,7 @@ static void journal_free(struct journal *j)
 }
 
 static const struct journal_ops ops = { subscribe, unsubscribe, append, amend, erase,
-					read_before, read_after, state, journal_free };
+					read_before, read_after, state, send, journal_free };
 
 struct journal *journal_memory_new(const struct journal_memory_opts *opts)
 {

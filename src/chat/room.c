@@ -362,13 +362,13 @@ bool room_state(struct room *r, enum journal_verb verb, const char *scope, const
 	if (l == NULL)
 		return false;
 	*l = (struct state_letter){
-		.state = { .answered = open_state, .to = hub->mailboxes[hub->self], .verb = verb, .keep = keep,
+		.state = { .answered = open_state, .verb = verb, .keep = keep,
 			   .scope = text_concat(scope, of, (char *)NULL), .key = key ? payload_new(key, strlen(key)) : NULL,
 			   .value = payload_ref(value) },
 		.room = payload_ref(r->name), .errand = e, .done = done,
 	};
 	r->pending += e != NULL;
-	hub->journal->ops->state(hub->journal, &l->state);
+	hub->journal->ops->state(hub->journal, r->opts->port, &l->state);
 	return true;
 }
 
@@ -576,7 +576,7 @@ struct room *room_new(const struct room_opts *opts, struct payload *name)
 	r->relays_tail = &r->relays;
 	r->empty_since = clock_ms();
 	if (set_where(r))
-		r->journal = hub->journal->ops->subscribe(hub->journal, name, hub->mailboxes[hub->self], &listener, r);
+		r->journal = hub->journal->ops->subscribe(hub->journal, name, opts->port, &listener, r);
 	if (r->journal == NULL) {
 		room_clear(r);
 		return NULL;

@@ -84,6 +84,7 @@ struct part_letter {
 struct room_opts {
 	const struct hub_opts *hub;
 	struct hub *owner;
+	struct journal_port *port;
 	void (*post)(struct hub *owner, unsigned worker, struct letter *l);
 	void (*answer)(struct letter *l, void *hub);   /* opens join_letters on their way back */
 	void (*answered)(struct letter *l, void *hub); /* requests */

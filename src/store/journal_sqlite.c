@@ -24,7 +24,7 @@ static size_t weigh(const struct journal_message *m)
 	return sizeof(struct request) + (m->body ? m->body->len : 0) + (m->sender ? m->sender->len : 0);
 }
 
-static struct journal_room *subscribe(struct journal *j, struct payload *name, struct mailbox *to,
+static struct journal_room *subscribe(struct journal *j, struct payload *name, struct journal_port *port,
 				      const struct journal_listener *listener, void *home)
 {
 	struct journal_room *r = calloc(1, sizeof(*r));
@@ -39,10 +39,11 @@ static struct journal_room *subscribe(struct journal *j, struct payload *name, s
 	}
 	r->journal = j;
 	r->name = payload_ref(name);
-	r->to = to;
+	r->to = port->to;
+	r->port = port;
 	r->listener = listener;
 	r->home = home;
-	sqlite_writer_post(writer_of(r), q);
+	sqlite_writer_post(writer_of(r), port, q);
 	return r;
 }
 
@@ -52,7 +53,7 @@ static void unsubscribe(struct journal_room *r)
 
 	r->listener = NULL;
 	r->farewell = NULL;
-	sqlite_writer_post(writer_of(r), q);
+	sqlite_writer_post(writer_of(r), r->port, q);
 }
 
 /* Q NULL: there is no memory. */
@@ -63,7 +64,7 @@ static void post(struct journal_room *r, struct request *q, void *tag)
 		return;
 	}
 	q->weight = weigh(&q->message);
-	if (sqlite_writer_post(writer_of(r), q))
+	if (sqlite_writer_post(writer_of(r), r->port, q))
 		return;
 	q->status = JOURNAL_UNAVAILABLE;
 	request_answer(q);
@@ -121,14 +122,15 @@ static void read_after(struct journal_room *r, uint64_t after, size_t limit, voi
 	read_page(r, true, after, limit, tag);
 }
 
-static void state(struct journal *j, struct journal_state *s)
+static void state(struct journal *j, struct journal_port *port, struct journal_state *s)
 {
 	struct request *q = sqlite_request_new(STATE, NULL, NULL, NULL);
 
+	s->to = port->to;
 	if (q) {
 		q->state = s;
 		q->weight = sizeof(*q) + (s->value ? s->value->len : 0);
-		if (sqlite_writer_post(of(j)->writer, q))
+		if (sqlite_writer_post(of(j)->writer, port, q))
 			return;
 	}
 	s->status = q ? JOURNAL_UNAVAILABLE : JOURNAL_NO_MEMORY;
@@ -136,6 +138,8 @@ static void state(struct journal *j, struct journal_state *s)
 	s->letter.open = s->answered;
 	mailbox_post(s->to, &s->letter);
 }
+
+static bool send(struct journal *j, struct journal_port *port) { return sqlite_writer_send(of(j)->writer, port); }
 
 static void journal_free(struct journal *j)
 {
@@ -145,7 +149,7 @@ static void journal_free(struct journal *j)
 }
 
 static const struct journal_ops ops = { subscribe, unsubscribe, append, amend, erase,
-					read_before, read_after, state, journal_free };
+					read_before, read_after, state, send, journal_free };
 
 struct journal *journal_sqlite_new(const struct journal_sqlite_opts *opts, char *err, size_t size)
 {

@@ -24,6 +24,7 @@ struct journal_room {
 	struct payload *name;
 	struct mailbox *to;
 
+	struct journal_port *port;
 	const struct journal_listener *listener; /* the home's, as is all up to the next gap; NULL: unsubscribed */
 	void *home;
 	struct request *farewell; /* kept from the first moment on, for it must not fail */

@@ -38,7 +38,7 @@ static void report_damage(struct sqlite_reader *r, const char *words)
 	payload_unref(m.body);
 	if (q) {
 		r->damaged = true;
-		sqlite_writer_post(r->writer, q);
+		sqlite_writer_post(r->writer, NULL, q);
 	}
 }
 

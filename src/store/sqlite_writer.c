@@ -761,7 +761,7 @@ static void work(void *arg)
 	leave(w);
 }
 
-bool sqlite_writer_post(struct sqlite_writer *w, struct request *q)
+bool sqlite_writer_post(struct sqlite_writer *w, struct journal_port *port, struct request *q)
 {
 	size_t before = atomic_fetch_add_explicit(&w->pending, q->weight, memory_order_relaxed);
 
@@ -770,8 +770,19 @@ bool sqlite_writer_post(struct sqlite_writer *w, struct request *q)
 		return false;
 	}
 	q->letter.open = take;
-	mailbox_post(desk_mailbox(w->desk), &q->letter);
+	if (port == NULL || port->send_soon == NULL)
+		mailbox_post(desk_mailbox(w->desk), &q->letter);
+	else if (letter_batch_add(&port->out, &q->letter))
+		port->send_soon(port->arg);
 	return true;
+}
+
+bool sqlite_writer_send(struct sqlite_writer *w, struct journal_port *port)
+{
+	bool any = port->out.newest != NULL;
+
+	mailbox_post_batch(desk_mailbox(w->desk), &port->out);
+	return any;
 }
 
 /* ---- life ---- */

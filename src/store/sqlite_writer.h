@@ -22,8 +22,11 @@ bool sqlite_writer_wants_check(const struct sqlite_writer *w);
 /* 0, or -1: no thread. */
 int sqlite_writer_start(struct sqlite_writer *w);
 
-/* Takes Q. Any thread. false: too much is waiting; Q is still the caller's. */
-bool sqlite_writer_post(struct sqlite_writer *w, struct request *q);
+/* Takes Q, to be sent with what else was asked through PORT; NULL: at once. false: too much is waiting; Q is the caller's. */
+bool sqlite_writer_post(struct sqlite_writer *w, struct journal_port *port, struct request *q);
+
+/* Whether there was anything to send. */
+bool sqlite_writer_send(struct sqlite_writer *w, struct journal_port *port);
 
 /* Does what is left, says farewell to the file, ends the thread, frees. NULL is fine. */
 void sqlite_writer_free(struct sqlite_writer *w);

@@ -29,6 +29,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 static bool letters;
 static struct mailbox *box;
+static struct journal_port port;
 static uint64_t last, refused, pages, in_page;
 static bool subscribed;
 
@@ -106,10 +107,10 @@ static struct journal_room *enter(struct journal *j)
 	struct payload *name = payload_new("tea", 3);
 	struct journal_room *r;
 
-	box = mailbox_new(wake, NULL, NULL);
+	port.to = box = mailbox_new(wake, NULL, NULL);
 	subscribed = false;
 	last = refused = 0;
-	r = j->ops->subscribe(j, name, box, &listener, NULL);
+	r = j->ops->subscribe(j, name, &port, &listener, NULL);
 	payload_unref(name);
 	while (mailbox_open(box, 1000) == 0 && !subscribed)
 		sleep_until_letters();

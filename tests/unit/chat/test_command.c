@@ -389,23 +389,23 @@ static const struct journal_listener *told;
 static void *home;
 static bool unreadable;
 
-static struct journal_room *subscribe(struct journal *j, struct payload *name, struct mailbox *to,
+static struct journal_room *subscribe(struct journal *j, struct payload *name, struct journal_port *port,
 				      const struct journal_listener *listener, void *h)
 {
 	told = listener;
 	home = h;
-	return sound->subscribe(j, name, to, listener, h);
+	return sound->subscribe(j, name, port, listener, h);
 }
 
-static void do_state(struct journal *j, struct journal_state *s)
+static void do_state(struct journal *j, struct journal_port *port, struct journal_state *s)
 {
 	if (!unreadable) {
-		sound->state(j, s);
+		sound->state(j, port, s);
 		return;
 	}
 	s->status = JOURNAL_UNAVAILABLE;
 	s->letter.open = s->answered;
-	mailbox_post(s->to, &s->letter);
+	mailbox_post(port->to, &s->letter);
 }
 
 static void is_noted(struct letter *l, void *reader)
@@ -426,10 +426,10 @@ static void test_state_that_is_read_later(void **state)
 	ops = *sound;
 	ops.subscribe = subscribe;
 	ops.state = do_state;
-	*put = (struct journal_state){ .answered = is_noted, .to = world.boxes[0], .verb = JOURNAL_PUT,
+	*put = (struct journal_state){ .answered = is_noted, .verb = JOURNAL_PUT,
 				       .scope = payload_new("room:tea", 8), .key = payload_new("topic", 5),
 				       .value = payload_new("cats", 4) };
-	sound->state(world.journal, put);
+	sound->state(world.journal, &(struct journal_port){ .to = world.boxes[0] }, put);
 	settle();
 	world.journal->ops = &ops;
 	unreadable = true;

@@ -85,12 +85,13 @@ static void no_wake(void *arg) { (void)arg; }
 
 static struct journal *journal;
 static struct mailbox *box;
+static struct journal_port port;
 static struct journal_room *room;
 
 static struct journal_room *subscribe(void)
 {
 	struct payload *name = payload_new("tea", 3);
-	struct journal_room *r = journal->ops->subscribe(journal, name, box, &listener, &n_told);
+	struct journal_room *r = journal->ops->subscribe(journal, name, &port, &listener, &n_told);
 
 	payload_unref(name);
 	return r;
@@ -102,7 +103,7 @@ static void build(size_t messages, size_t bytes)
 
 	n_told = 0;
 	journal = journal_memory_new(&o);
-	box = mailbox_new(no_wake, NULL, NULL);
+	port.to = box = mailbox_new(no_wake, NULL, NULL);
 	room = subscribe();
 	assert_int_equal(n_told, 0); /* never from within a request */
 	mailbox_open(box, 1000);

@@ -176,6 +176,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t news = PTHREAD_COND_INITIALIZER;
 static bool letters;
 static struct mailbox *box;
+static struct journal_port port;
 
 static void wake(void *arg)
 {
@@ -252,7 +253,7 @@ static struct journal *open_journal(void)
 static struct journal_room *subscribe_to(const char *name)
 {
 	struct payload *p = payload_new(name, strlen(name));
-	struct journal_room *r = journal->ops->subscribe(journal, p, box, &listener, &home);
+	struct journal_room *r = journal->ops->subscribe(journal, p, &port, &listener, &home);
 
 	payload_unref(p);
 	assert_non_null(r);
@@ -262,7 +263,7 @@ static struct journal_room *subscribe_to(const char *name)
 static void start(void)
 {
 	n_told = 0;
-	box = mailbox_new(wake, NULL, NULL);
+	port = (struct journal_port){ .to = box = mailbox_new(wake, NULL, NULL) };
 	journal = open_journal();
 	assert_non_null(journal);
 	room = subscribe_to("tea");
@@ -415,13 +416,12 @@ static const char *state_do(enum journal_verb verb, const char *scope, const cha
 	struct journal_state *s = calloc(1, sizeof(*s));
 
 	s->answered = on_state;
-	s->to = box;
 	s->verb = verb;
 	s->scope = bytes(scope);
 	s->key = bytes(key);
 	s->value = bytes(value);
 	s->keep = keep;
-	journal->ops->state(journal, s);
+	journal->ops->state(journal, &port, s);
 	assert_int_equal(answer()->what, STATE);
 	return told[n_told - 1].text;
 }
@@ -759,6 +759,35 @@ static void test_two_homes_hear_the_same(void **state)
 	journal->ops->unsubscribe(other);
 	say("c");
 	assert_false(listen_for(n_told + 1, 50));
+}
+
+static void is_due(void *arg) { ++*(int *)arg; }
+
+static void test_a_turn_is_sent_together(void **state)
+{
+	int due = 0;
+
+	(void)state;
+	port.send_soon = is_due;
+	port.arg = &due;
+	append("a");
+	append("b");
+	assert_int_equal(due, 1);
+	assert_false(listen_for(2, 50));
+	assert_true(journal->ops->send(journal, &port));
+	wait_for(3);
+	assert_int_equal(told[1].seq, 1);
+	assert_int_equal(told[2].seq, 2);
+	assert_false(journal->ops->send(journal, &port));
+	append("c");
+	journal->ops->unsubscribe(room);
+	assert_int_equal(due, 2);
+	assert_true(journal->ops->send(journal, &port));
+	port.send_soon = NULL;
+	room = subscribe_to("tea");
+	wait_for(4);
+	assert_int_equal(told[3].what, SUBSCRIBED);
+	assert_int_equal(told[3].seq, 3); /* in the order of asking */
 }
 
 static void test_a_restart_keeps_all(void **state)
@@ -1503,6 +1532,7 @@ int main(void)
 		TEST(erased_texts_are_nowhere, process),
 		TEST(a_slow_disk_blocks_nobody, process),
 		TEST(many_batches, process),
+		TEST(a_turn_is_sent_together, process),
 #endif
 	};
 
