@@ -106,7 +106,9 @@ def test_half_load_needs_full_load(tmp_path):
     _, results, _ = bench_run(tmp_path, *TINY, "--workload", "half-big")
     assert [w["name"] for w in results["workloads"]] == ["big", "half-big"]
     (full,) = results["workloads"][0]["rows"]
-    assert results["workloads"][1]["rate"] == pytest.approx(full["messages/s"]["median"] / 2)
+    half = results["workloads"][1]
+    assert 0 < half["rate"] <= full["messages/s"]["median"] / 2
+    assert half["rows"][0].get("note") == "cannot do as much" or 0 < half["rows"][0]["core %"]["median"] < 100
 
 
 def test_loss_is_a_failure(tmp_path):
@@ -126,7 +128,8 @@ def test_a_server_that_dies(tmp_path):
 
 def test_rate_that_is_too_much(tmp_path):
     """What was due and not taken is no failure, and no latency either."""
-    report = {"messages_per_s": 1000, "deliveries_per_s": 1000, "own_cpu_percent": 1, "server": {"cpu_us_per_delivery": 1},
+    report = {"messages_per_s": 1000, "deliveries_per_s": 1000, "own_cpu_percent": 1,
+              "server": {"cpu_us_per_delivery": 1, "cpu_percent": 1},
               "latency_us": {"p50": 1, "p99": 1, "p99.9": 1}, "integrity": {"unsent": 5}}
     fake = fake_natterbench(tmp_path, f"echo '{json.dumps(report)}'\n")
     table, _, _ = bench_run(tmp_path, *TINY, *fake, "--workload", "half-big")
