@@ -5,7 +5,6 @@
 #include "chat/json_text.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -228,12 +227,23 @@ struct payload *message_without(struct payload *body, const char *member)
 	return encode_open(o);
 }
 
+/* Puts LABEL and N in front of what TO points at; returns where they begin. snprintf() takes a twentieth of a message's work. */
+static char *prepend(char *to, const char *label, uint64_t n)
+{
+	size_t len = strlen(label);
+
+	do
+		*--to = (char)('0' + n % 10);
+	while (n /= 10);
+	return memcpy(to - len, label, len);
+}
+
 struct payload *message_stamp(const struct payload *body, const struct payload *where, uint64_t seq, int64_t time,
 			      const char *more)
 {
-	char numbers[64];
-	size_t n = (size_t)snprintf(numbers, sizeof(numbers), ",\"seq\":%" PRIu64 ",\"time\":%" PRId64, seq, time);
-	size_t m = strlen(more);
+	char buffer[64], *end = buffer + sizeof(buffer);
+	char *numbers = prepend(prepend(end, ",\"time\":", time > 0 ? (uint64_t)time : 0), ",\"seq\":", seq);
+	size_t n = (size_t)(end - numbers), m = strlen(more);
 	struct payload *p = payload_new(NULL, body->len + where->len + n + m + 1);
 	char *to;
 
