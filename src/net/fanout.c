@@ -229,13 +229,15 @@ static void begin_flush(struct fanout_wire *wire)
 		wire->begun = clock_us();
 }
 
-/* The rest of the members get their batch; where they are more than FANOUT_STRIDE, half as many as that. */
+/* The rest of the members get their batch; where they are more than FANOUT_WHOLE, a stride of them. */
 static void begin_stride(struct fanout_wire *wire)
 {
 	uint32_t stop;
 
 	begin_flush(wire);
-	stop = wire->n - wire->cursor > FANOUT_STRIDE ? wire->cursor + FANOUT_STRIDE / 2 : wire->n;
+	stop = wire->n > FANOUT_WHOLE ? wire->cursor + FANOUT_STRIDE : wire->n;
+	if (stop > wire->n)
+		stop = wire->n;
 	while (wire->cursor < stop)
 		send_rest(&wire->members[wire->cursor++], &wire->flushing, conn_write_soon);
 }

@@ -12,9 +12,9 @@
  * something for itself alone is served the rest of the batch first (fanout_serve),
  * so its own order of things never breaks.
  *
- * A flush of more than FANOUT_STRIDE sends gives way to other events after half
- * as many, again and again, and goes on in the next turn, after the rooms that have not begun; what is published meanwhile
- * collects in a second batch.
+ * A flush of more than FANOUT_WHOLE sends gives way to other events after each
+ * FANOUT_STRIDE, and goes on in the next turn, after the rooms that have not
+ * begun; what is published meanwhile collects in a second batch.
  *
  * One worker's; members may be removed at any time but not from within a send.
  */
@@ -39,9 +39,11 @@ struct fanout_seat {
 /*
  * Some 2 ms of sending on a core of its own. Giving way costs coalescing: what is
  * said meanwhile goes into another batch. With 512 a room of 1010 pays 1.3 times
- * as much for a message. Who needs several turns anyway has shorter ones.
+ * as much for a message. Who needs several turns anyway has short ones: others
+ * wait for one or two of them, and a send may take 9 us as well as 2.
  */
-#define FANOUT_STRIDE 1024
+#define FANOUT_WHOLE 1024
+#define FANOUT_STRIDE 128
 
 /* Where there are several workers, a flush to so many rests afterwards, for at most so many us. */
 #define FANOUT_PACED 256
