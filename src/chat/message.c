@@ -242,7 +242,8 @@ struct payload *message_stamp(const struct payload *body, const struct payload *
 			      const char *more)
 {
 	char buffer[64], *end = buffer + sizeof(buffer);
-	char *numbers = prepend(prepend(end, ",\"time\":", time > 0 ? (uint64_t)time : 0), ",\"seq\":", seq);
+	char *at = time < 0 ? prepend(end, ",\"time\":-", 0 - (uint64_t)time) : prepend(end, ",\"time\":", (uint64_t)time);
+	char *numbers = prepend(at, ",\"seq\":", seq);
 	size_t n = (size_t)(end - numbers), m = strlen(more);
 	struct payload *p = payload_new(NULL, body->len + where->len + n + m + 1);
 	char *to;

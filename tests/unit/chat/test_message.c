@@ -168,8 +168,8 @@ static void test_stamp_with_more(void **state)
 	struct payload *body = open_text("{\"message\":1"), *where = open_text(",\"between\":[\"7\",\"9\"]");
 
 	(void)state;
-	is_text(message_stamp(body, where, 1, 0, ",\"edited\":9"),
-		"{\"message\":1,\"between\":[\"7\",\"9\"],\"seq\":1,\"time\":0,\"edited\":9}");
+	is_text(message_stamp(body, where, 1, -5, ",\"edited\":9"),
+		"{\"message\":1,\"between\":[\"7\",\"9\"],\"seq\":1,\"time\":-5,\"edited\":9}");
 	payload_unref(body);
 	payload_unref(where);
 }
