@@ -76,6 +76,7 @@ void hub_post(struct hub *h, unsigned worker, struct letter *l) { post(h, worker
 
 unsigned hub_send(struct hub *h)
 {
+	/* first: what a letter brings about at another worker is asked of the journal behind it */
 	unsigned sent = h->opts.journal->ops->send(h->opts.journal, &h->port);
 
 	for (unsigned i = 0; i < h->opts.n; i++) {

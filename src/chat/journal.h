@@ -40,7 +40,8 @@
 
 /*
  * A thread's door to a journal: where answers go, and what was asked in this turn of its loop. That is sent together at
- * the end of the turn, for who stores it to do it in one go. The thread's own; it outlives what is asked through it.
+ * the end of the turn, for who stores it to do it in one go. The thread's own; it outlives the subscriptions made
+ * through it, and goes after a last send().
  */
 struct journal_port {
 	struct mailbox *to;
@@ -110,7 +111,7 @@ struct journal_listener {
  * The journal takes the letter and posts it to the port's mailbox with
  * `answered` as its open function, which owns it again and frees it with
  * journal_state_clear(). What is asked through one port takes effect in that
- * order.
+ * order; reads of pages wait for nothing.
  */
 enum journal_verb { JOURNAL_GET, JOURNAL_PUT, JOURNAL_DELETE, JOURNAL_LIST };
 

@@ -25,6 +25,7 @@ struct kept {
 
 struct keeper {
 	struct hub *hub;
+	struct journal_port port; /* of names, see ask() */
 	struct strmap *kept;  /* by serial */
 	struct list in_order; /* of their ends */
 	uint64_t started;
@@ -81,6 +82,7 @@ struct keeper *keeper_new(struct hub *h)
 	if (k == NULL)
 		return NULL;
 	k->hub = h;
+	k->port.to = hub_options(h)->mailboxes[hub_options(h)->self];
 	k->kept = strmap_new();
 	k->started = clock_ms();
 	list_init(&k->in_order);
@@ -107,6 +109,17 @@ static void noted(struct letter *letter, void *reader)
 	free(letter);
 }
 
+/*
+ * At once, not at the end of this turn: a name that is free can be claimed at another worker, whose note has to come
+ * behind ours. So it is forgotten first and let go then.
+ */
+static void ask(struct keeper *k, struct journal_state *s)
+{
+	struct journal *j = hub_options(k->hub)->journal;
+
+	j->ops->state(j, &k->port, s);
+}
+
 /* KEY's holder is noted: the id and the name; NULL: nobody. */
 static void note(struct keeper *k, const char *key, const unsigned char *id, const char *name)
 {
@@ -126,7 +139,7 @@ static void note(struct keeper *k, const char *key, const unsigned char *id, con
 		}
 	}
 	if (s->scope && s->key && (s->value || id == NULL))
-		hub_ask_state(k->hub, s);
+		ask(k, s);
 	else
 		noted(&s->letter, NULL);
 }
@@ -145,26 +158,22 @@ void keeper_forget_name(struct keeper *k, const struct person *p)
 		note(k, person_key(p), NULL, NULL);
 }
 
+void keeper_drop_name(struct keeper *k, struct person *p)
+{
+	keeper_forget_name(k, p);
+	if (person_key(p))
+		shared_map_release(names_of(k), person_key(p), strlen(person_key(p)), p->holder);
+	person_unref(p);
+}
+
 /* ---- keeping ---- */
 
 /* X is over: nobody came back. */
 static void forget(struct keeper *k, struct kept *x)
 {
 	shared_map_release(sessions_of(k), (const char *)x->id, SECRET_ID_LEN, number(k, x->serial));
-	if (person_key(x->person)) {
-		shared_map_release(names_of(k), person_key(x->person), strlen(person_key(x->person)), x->person->holder);
-		keeper_forget_name(k, x->person);
-	}
-	person_unref(x->person);
+	keeper_drop_name(k, x->person);
 	free(x);
-}
-
-static void drop_name(struct keeper *k, struct person *person)
-{
-	if (person_key(person))
-		shared_map_release(names_of(k), person_key(person), strlen(person_key(person)), person->holder);
-	keeper_forget_name(k, person);
-	person_unref(person);
 }
 
 /* Keeps ID and PERSON (taken) for a while, under SERIAL, which has both. */
@@ -176,7 +185,7 @@ static void keep(struct keeper *k, const unsigned char *id, uint32_t serial, str
 	if (x == NULL || strmap_put(k->kept, (const char *)&serial, sizeof(serial), x) < 0) {
 		free(x);
 		shared_map_release(sessions_of(k), (const char *)id, SECRET_ID_LEN, number(k, serial));
-		drop_name(k, person);
+		keeper_drop_name(k, person);
 		return;
 	}
 	memcpy(x->id, id, SECRET_ID_LEN);
@@ -226,7 +235,7 @@ void keeper_close(struct keeper *k, struct session *s)
 {
 	if (s->resuming) { /* the one that it asked for comes, and is kept then */
 		release_id(k, s);
-		drop_name(k, person_ref(s->person));
+		keeper_drop_name(k, person_ref(s->person));
 	} else if (!s->replaced) {
 		keep(k, s->v1.id, s->serial, person_ref(s->person));
 	}
@@ -429,7 +438,7 @@ void keeper_restore(struct keeper *k)
 	s->scope = payload_new("names", 5);
 	k->restoring = s->scope != NULL;
 	if (s->scope)
-		hub_ask_state(k->hub, s);
+		ask(k, s);
 	else
 		free(s);
 }

@@ -49,6 +49,9 @@ bool keeper_take_name(struct keeper *k, uint32_t serial);
 void keeper_note_name(struct keeper *k, const unsigned char *id, const struct person *p);
 void keeper_forget_name(struct keeper *k, const struct person *p);
 
+/* The same for P's name, whoever P is, and then anybody may have it. Takes P, which may be NULL. */
+void keeper_drop_name(struct keeper *k, struct person *p);
+
 /* At the daemon's start, on one hub: names of before are held for those who come back; and whether that is done. */
 void keeper_restore(struct keeper *k);
 bool keeper_is_restored(const struct keeper *k);

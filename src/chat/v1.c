@@ -245,9 +245,7 @@ void v1_resumed(struct session *s, enum reply why, const unsigned char *id, stru
 			session_become(s, p, false);
 			keeper_note_name(hub_keeper(s->hub), s->v1.id, p);
 		} else if (p) { /* it has another name by now */
-			shared_map_release(hub_options(s->hub)->names, person_key(p), strlen(person_key(p)), p->holder);
-			keeper_forget_name(hub_keeper(s->hub), p);
-			person_unref(p);
+			keeper_drop_name(hub_keeper(s->hub), p);
 		}
 		o = json_pack("{s:s}", "type", "ok");
 		if (o && cid)

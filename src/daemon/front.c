@@ -556,7 +556,6 @@ void front_restore(struct front *f)
 	worker_enter(f->worker);
 	keeper_restore(k);
 	while (!keeper_is_restored(k) && clock_ms() - begun < RESTORE_MS) {
-		hub_send(f->hub);
 		mailbox_open(worker_mailbox(f->worker), SIZE_MAX);
 		nanosleep(&little, NULL);
 	}

@@ -111,6 +111,15 @@ def test_half_load_needs_full_load(tmp_path):
     assert half["rows"][0].get("note") == "cannot do as much" or 0 < half["rows"][0]["core %"]["median"] < 100
 
 
+def test_half_load_is_half_of_the_core(tmp_path):
+    report = {"messages_per_s": 1000, "deliveries_per_s": 1000, "own_cpu_percent": 1,
+              "server": {"cpu_us_per_delivery": 1, "cpu_percent": 40}, "latency_us": {"p50": 1, "p99": 1, "p99.9": 1},
+              "integrity": {"unsent": 0}}
+    fake = fake_natterbench(tmp_path, f"echo '{json.dumps(report)}'\n")
+    table, results, _ = bench_run(tmp_path, *TINY, *fake, "--workload", "half-big")
+    assert "(312 messages/s)" in table and results["workloads"][1]["rate"] == 312.5  # 250 take 40 %
+
+
 def test_loss_is_a_failure(tmp_path):
     fake = fake_natterbench(tmp_path, 'echo "3 lost"; exit 1\n')
     table, results, said = bench_run(tmp_path, *TINY, *fake, "--workload", "big,half-big", status=1)

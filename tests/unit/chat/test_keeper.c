@@ -202,6 +202,58 @@ static void test_after_a_restart(void **state)
 	world_close();
 }
 
+static const struct journal_ops *sound;
+static unsigned forgotten;
+
+static void no_matter(void *arg) { (void)arg; }
+
+static void watch_names(struct journal *j, struct journal_port *port, struct journal_state *s)
+{
+	if (s->scope->len == 5 && memcmp(s->scope->data, "names", 5) == 0) {
+		assert_null(port->send_soon);
+		if (s->verb == JOURNAL_DELETE) {
+			assert_int_not_equal(shared_map_holder(world.hub.names, s->key->data, s->key->len), 0);
+			forgotten++;
+		}
+	}
+	sound->state(j, port, s);
+}
+
+/* Who claims it next may be faster than this worker's turn: the journal hears that it is nobody's, and then it is. */
+static void test_a_name_is_forgotten_before_it_is_free(void **state)
+{
+	struct journal_ops ops;
+	struct client *a, *b;
+
+	(void)state;
+	world_init();
+	world.hub.key_kept = true;
+	world.hub.send_soon = no_matter;
+	world_open();
+	sound = world.journal->ops;
+	ops = *sound;
+	ops.state = watch_names;
+	world.journal->ops = &ops;
+	forgotten = 0;
+	a = welcomed(0, "192.0.2.1", "Ann");
+	expect_answer(a, "{\"type\":\"name\",\"name\":null}", "\"name\":null");
+	assert_int_equal(forgotten, 1);
+	can_be(a, "Eve");
+	can_be(a, "Ann");
+	assert_int_equal(forgotten, 2);
+	b = welcomed(1, "192.0.2.9", "Bob");
+	depart(a);
+	resume(b, secret_of(a)); /* has another name by now */
+	settle();
+	assert_int_equal(forgotten, 3);
+	depart(b);
+	clock_set_offset(130000, 0);
+	tick();
+	assert_int_equal(forgotten, 4);
+	world.journal->ops = sound;
+	world_close();
+}
+
 /* Where nothing outlives the process, nothing is noted, and nobody is believed. */
 static void test_after_a_restart_that_forgets(void **state)
 {
@@ -344,6 +396,7 @@ int main(void)
 		cmocka_unit_test(test_replaced),
 		cmocka_unit_test(test_they_expire),
 		cmocka_unit_test(test_so_many_are_kept),
+		cmocka_unit_test(test_a_name_is_forgotten_before_it_is_free),
 		cmocka_unit_test(test_after_a_restart),
 		cmocka_unit_test(test_after_a_restart_that_forgets),
 		cmocka_unit_test(test_resume_on_its_way),
