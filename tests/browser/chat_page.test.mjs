@@ -846,7 +846,7 @@ test('a daemon that is killed and comes back: nothing lost, nothing twice', LIMI
 });
 
 test('what one says before the past is there stands there once', LIMIT, async () => {
-	const page = await window({ name: 'carl' });
+	const page = await window({ name: 'lena' });
 	let tell;
 	const answered = new Promise((done) => { tell = done; });
 	await page.routeWebSocket(/./, (route) => {
