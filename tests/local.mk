@@ -232,6 +232,7 @@ EXTRA_DIST += \
 	tests/bench/agree.txt \
 	tests/bench/flood \
 	tests/bench/flood.txt \
+	tests/bench/growth.txt \
 	tests/bench/heap.c \
 	tests/bench/journal.txt \
 	tests/bench/natterd.conf \
