@@ -266,10 +266,11 @@ function enterRoom(talk, room) {
 			showRoom();
 	});
 	room.on('presence', (m) => {
-		if (m.event === 'join' && nameKey(m.name) !== nameKey(chat.name))
-			talk.gather(m.name, 'came');
-		else if (m.event === 'leave' && nameKey(m.name) !== nameKey(chat.name))
-			talk.gather(m.name, 'left');
+		const called = m.name ?? m.user, other = called && nameKey(called) !== nameKey(chat.name ?? chat.user);
+		if (m.event === 'join' && other)
+			talk.gather(called, 'came');
+		else if (m.event === 'leave' && other)
+			talk.gather(called, 'left');
 		else if (m.event === 'rename' && m.old && m.name)
 			talk.gather(`${m.old}, now ${m.name},`, 'has another name');
 		talk.typists.delete(m.old ?? m.name);

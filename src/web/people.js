@@ -28,17 +28,13 @@ export class People {
 		this.guests.textContent = words.length ? `${people.length ? 'and ' : ''}${words.join(', ')}` : '';
 	}
 
-	/* A presence event. */
+	/* A presence event. A user may have no name yet, and is called as the site calls them then. */
 	heard(talk, { event, name, old, user }) {
-		if (event === 'join')
-			talk.people.set(nameKey(name), { name, user });
-		if (event === 'leave')
-			talk.people.delete(nameKey(name));
-		if (event === 'rename') {
-			talk.people.delete(nameKey(old));
-			if (name)
-				talk.people.set(nameKey(name), { name, user });
-		}
+		const called = name ?? user;
+		if (event === 'leave' || event === 'rename')
+			talk.people.delete(nameKey(event === 'leave' ? called : old ?? user));
+		if (called && (event === 'join' || event === 'rename'))
+			talk.people.set(nameKey(called), { name: called, user });
 		if (talk.people.size !== talk.room.members)
 			this.#later(talk);
 		this.#soon(talk);
@@ -51,10 +47,13 @@ export class People {
 			const people = new Map();
 			let page = { more: true }, last;
 			while (page.more && people.size < SHOWN) {
-				page = await talk.room.who({ after: last, limit: 200 });
-				for (const { name, user } of page.members ?? [])
-					people.set(nameKey(last = name), { name, user });
-				page.more &&= page.members?.length > 0;
+				const after = last;
+				page = await talk.room.who({ after, limit: 200 });
+				for (const { name, user } of page.members ?? []) {
+					last = name ?? last;
+					people.set(nameKey(name ?? user), { name: name ?? user, user });
+				}
+				page.more &&= last !== after;
 			}
 			talk.people = people;
 		} catch { /* the counts are known */ }

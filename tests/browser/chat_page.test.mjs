@@ -325,6 +325,22 @@ test('a guest whose name belongs to somebody who logs in is told, and takes anot
 	assert.deepEqual(await names(eve), ['eve', 'eva']);
 });
 
+test('a user without a name is called as the site calls them', LIMIT, async () => {
+	await meetIn('nameless');
+	const pat = new Natter(natterd.url, { WebSocket, token: TOKENS.pat });
+	open.push(pat);
+	await pat.join('nameless').ready;
+	await note(ann, 'pat came');
+	const late = await window({ name: 'late', room: 'nameless' });
+	for (const page of [ann, late])
+		await page.locator('#people-list').getByText('pat', { exact: true }).waitFor();
+	await pat.rename('Patricia');
+	for (const page of [ann, late]) {
+		await page.locator('#people-list').getByText('Patricia', { exact: true }).waitFor();
+		await page.locator('#people-list').getByText('pat', { exact: true }).waitFor({ state: 'detached' });
+	}
+});
+
 test('one changes and deletes what one said, by keys alone', LIMIT, async () => {
 	await meetIn('keys');
 	await textBox(ben).focus();

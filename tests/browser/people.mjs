@@ -10,12 +10,12 @@ import { once } from 'node:events';
 import WebSocket from 'ws';
 
 export const troubles = [];
-export const TOKENS = { ann: 'token-of-ann-the-moderator', bob: 'token-of-bob-the-user', eve: 'token-of-eve-the-user' };
+export const TOKENS = { ann: 'token-of-ann-the-moderator', bob: 'token-of-bob-the-user', eve: 'token-of-eve-the-user', pat: 'token-of-pat-without-a-name' };
 
 /* Lines of natterd.conf that let these in. */
 export const people = (who = Object.keys(TOKENS)) => who.map((user) =>
 	`token "sha256:${createHash('sha256').update(TOKENS[user]).digest('hex')}" {\n` +
-	`\tuser = "${user}"\n\tname = "${user[0].toUpperCase()}${user.slice(1)}"\n` +
+	`\tuser = "${user}"\n${user === 'pat' ? '' : `\tname = "${user[0].toUpperCase()}${user.slice(1)}"\n`}` +
 	`\trole = ${user === 'ann' ? 'moderator' : 'user'}\n}\n`).join('');
 
 export function watch(page) {
